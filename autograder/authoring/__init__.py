@@ -1,0 +1,1 @@
+"""Instructors' sources: read them, prove the exercises, generate what students get."""

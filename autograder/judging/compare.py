@@ -1,0 +1,40 @@
+"""How far two arrays are apart, in tolerances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FAR = 100.0
+"""A known mistake must be at least this many tolerances away from what is right."""
+
+
+def distance(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float = 0.0) -> float:
+    """Return the largest |got − expected| in units of the tolerance; at most 1 means equal.
+
+    The tolerance of an entry is rtol·(|expected| + 10⁻³·s), where s is max|expected| or, if that
+    is more, `scale`.  Infinite or NaN entries count as equal only to the same entry.  Arrays of
+    different shapes are infinitely far apart.
+    """
+    if got.shape != expected.shape:
+        return float("inf")
+    if expected.size == 0:
+        return 0.0
+    units = entrywise(got, expected, rtol, scale)
+    return float(np.max(units))
+
+
+def entrywise(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float = 0.0) -> np.ndarray:
+    """Return |got − expected| in tolerances, entry by entry; the shapes are equal."""
+    got, expected = _numbers(got), _numbers(expected)
+    finite = np.isfinite(got) & np.isfinite(expected)
+    magnitudes = np.abs(np.where(np.isfinite(expected), expected, 0.0))
+    scale = max(scale, float(magnitudes.max(initial=0.0)))
+    tolerance = rtol * (magnitudes + 1e-3 * scale) + np.finfo(np.float64).tiny
+    with np.errstate(all="ignore"):
+        units = np.abs(np.where(finite, got - expected, 0.0)) / tolerance
+    same_odd = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    return np.where(finite, units, np.where(same_odd, 0.0, np.inf))
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)

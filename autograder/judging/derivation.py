@@ -1,0 +1,214 @@
+"""Checking a derivation line by line.
+
+Theory of operation
+-------------------
+Lines are text in SymPy's syntax.  Text from students is never evaluated: it is parsed with
+Python's `ast`, and only numbers, the exercise's symbols, + − * / **, and a few functions are
+turned into SymPy expressions.  Two lines are equal if they agree, to thirty digits, at fixed
+points with the exercise's relations put in; the first pair that does not is where the
+derivation breaks, and the values on both sides are shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from autograder.judging.exercise import Derivation
+
+MAX_LINE = 500
+POINTS = 6
+DIGITS = 30
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "exp": sympy.exp,
+    "sqrt": sympy.sqrt,
+    "log": sympy.log,
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "Rational": sympy.Rational,
+}
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+
+
+class LineError(ValueError):
+    """A line that cannot be read; the message says why, for the student."""
+
+
+@dataclass(frozen=True)
+class LineReport:
+    """One line of a derivation: its text, whether it follows, and what to say if it doesn't."""
+
+    text: str
+    follows: bool
+    says: str = ""
+
+
+def options(kind: Derivation) -> dict[str, Any]:
+    """Return a derivation's statement as plain data, without what belongs to the answer."""
+    return {
+        "symbols": dict(kind.symbols),
+        "start": kind.start,
+        "goal": kind.goal,
+        "relations": dict(kind.relations),
+        "without": list(kind.without),
+        "min_steps": kind.min_steps,
+    }
+
+
+def parse(text: str, symbols: Mapping[str, Any]) -> sympy.Expr:
+    """Turn a line into a SymPy expression without evaluating it as Python.
+
+    Raises
+    ------
+    LineError
+        If it is too long, is not an expression, or uses a name or sign that the task has not.
+    """
+    if len(text) > MAX_LINE:
+        raise LineError(f"is longer than {MAX_LINE} characters")
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+        return sympy.sympify(_build(body, symbols))
+    except (SyntaxError, MemoryError, RecursionError):
+        raise LineError("is not an expression that Python could read; check brackets and operators") from None
+    except (ZeroDivisionError, OverflowError, TypeError) as error:
+        raise LineError(f"cannot be computed: {error}") from None
+
+
+def _build(node: ast.AST, symbols: Mapping[str, Any]) -> Any:
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float))
+        and not isinstance(node.value, bool)
+    ):
+        if abs(node.value) > 1e9:
+            raise LineError("has a number beyond 10⁹")
+        return sympy.nsimplify(node.value) if isinstance(node.value, float) else sympy.Integer(node.value)
+    if isinstance(node, ast.Name):
+        return _symbol(node.id, symbols)
+    if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
+        return OPERATORS[type(node.op)](_build(node.operand, symbols))
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        left, right = _build(node.left, symbols), _build(node.right, symbols)
+        if isinstance(node.op, ast.Pow) and right.is_number and abs(right) > 64:
+            raise LineError("has a power above 64")
+        return OPERATORS[type(node.op)](left, right)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        return _function(node.func.id)(*[_build(argument, symbols) for argument in node.args])
+    raise LineError(_not_understood(node))
+
+
+def _symbol(name: str, symbols: Mapping[str, Any]) -> Any:
+    if name == "pi":
+        return sympy.pi
+    if name not in symbols:
+        raise LineError(f"uses {name!r}, which is not one of the symbols {', '.join(symbols)}")
+    return sympy.Symbol(name, positive=True)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    if name not in FUNCTIONS:
+        raise LineError(f"uses the function {name!r}; these are known: {', '.join(FUNCTIONS)}")
+    return FUNCTIONS[name]
+
+
+def _not_understood(node: ast.AST) -> str:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
+        return "uses ^; write a power as **"
+    if isinstance(node, (ast.Compare, ast.Tuple, ast.List)):
+        return "should be one expression: no equals sign, no comma outside brackets"
+    return "uses something other than numbers, symbols, + - * / ** and functions"
+
+
+def _points(symbols: Mapping[str, Any]) -> list[dict[sympy.Symbol, sympy.Rational]]:
+    rng = np.random.default_rng(20)
+    return [
+        {sympy.Symbol(n, positive=True): sympy.Rational(int(rng.integers(11, 97)), 31) for n in symbols}
+        for _ in range(POINTS)
+    ]
+
+
+def sample(statement: Mapping[str, Any], text: str) -> np.ndarray:
+    """Return a line's values at the fixed points, relations put in: shape (POINTS,), complex."""
+    return np.array([complex(v) for v in _values(statement, parse(text, statement["symbols"]))])
+
+
+def _values(statement: Mapping[str, Any], expression: sympy.Expr) -> list[Any]:
+    symbols = statement["symbols"]
+    relations = {
+        sympy.Symbol(name, positive=True): parse(text, symbols)
+        for name, text in statement["relations"].items()
+    }
+    settled = expression.subs(relations)
+    return [settled.subs(point).evalf(DIGITS) for point in _points(symbols)]
+
+
+def _agree(left: list[Any], right: list[Any]) -> bool:
+    return all(
+        abs(a - b) <= sympy.Float(10) ** (-DIGITS + 8) * (abs(a) + abs(b))
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def check(statement: Mapping[str, Any], lines: list[str]) -> list[LineReport]:
+    """Check each line against the one above it, and the last against the goal.
+
+    The first line may repeat the start.  The list ends with the first line that fails.
+    """
+    symbols = statement["symbols"]
+    start = parse(statement["start"], symbols)
+    above, above_text = _values(statement, start), statement["start"]
+    reports: list[LineReport] = []
+    steps: list[sympy.Expr] = []
+    for text in lines:
+        try:
+            expression = parse(text, symbols)
+            values = _values(statement, expression)
+        except LineError as error:
+            return [*reports, LineReport(text, False, f"This line {error}.")]
+        if not _agree(above, values):
+            return [*reports, LineReport(text, False, _difference(statement, above_text, above, values))]
+        reports.append(LineReport(text, True))
+        if expression not in steps and expression != start:
+            steps.append(expression)
+        above, above_text = values, text
+    return _check_end(statement, reports, steps)
+
+
+def _difference(statement: Mapping[str, Any], above: str, left: list[Any], right: list[Any]) -> str:
+    names = ", ".join(f"{s} = {float(v):.3g}" for s, v in _points(statement["symbols"])[0].items())
+    first = f"{complex(left[0]).real:.6g}"
+    second = f"{complex(right[0]).real:.6g}"
+    return f"This line does not equal the one above it. At {names}: above {first}, here {second}."
+
+
+def _check_end(
+    statement: Mapping[str, Any], reports: list[LineReport], steps: list[sympy.Expr]
+) -> list[LineReport]:
+    if not reports:
+        return reports
+    last = reports[-1]
+    goal = _values(statement, parse(statement["goal"], statement["symbols"]))
+    names = {str(symbol) for symbol in parse(last.text, statement["symbols"]).free_symbols}
+    left_over = [name for name in statement["without"] if name in names]
+    says = ""
+    if left_over:
+        says = f"So far every line follows. The last line must be free of {', '.join(left_over)}."
+    elif not _agree(goal, _values(statement, parse(last.text, statement["symbols"]))):
+        says = f"Every line follows, but the last one is not the goal, {statement['goal']}."
+    elif len(steps) < statement["min_steps"]:
+        says = f"Every line follows. Show at least {statement['min_steps']} steps after the start."
+    return reports if not says else [*reports[:-1], LineReport(last.text, False, says)]

@@ -1,0 +1,50 @@
+"""Nested data with arrays in it, split into JSON and arrays and joined again.
+
+Casebooks and the pipe to a sandboxed process carry the same thing: dictionaries, lists,
+strings, numbers, and NumPy arrays somewhere inside.  Pickle could carry it, and could carry
+code too, so it is never used: the structure travels as JSON, the arrays as plain bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+MARK = "$array"
+
+
+def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
+    """Return the tree with each array replaced by ``{"$array": i}``, and the arrays in order."""
+    arrays: list[np.ndarray] = []
+    return _replace(tree, arrays), arrays
+
+
+def _replace(tree: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(tree, np.ndarray):
+        arrays.append(tree)
+        return {MARK: len(arrays) - 1}
+    if isinstance(tree, np.generic):
+        return tree.item()
+    if isinstance(tree, Mapping):
+        return {str(key): _replace(value, arrays) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_replace(value, arrays) for value in tree]
+    if tree is None or isinstance(tree, (bool, int, float, str)):
+        return tree
+    raise TypeError(f"a tree holds arrays, numbers, text, lists and dictionaries, not {type(tree).__name__}")
+
+
+def join(skeleton: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """Undo `split`.  Raises ValueError where the skeleton asks for an array that isn't there."""
+    if isinstance(skeleton, dict):
+        if set(skeleton) == {MARK}:
+            index = skeleton[MARK]
+            if not isinstance(index, int) or not 0 <= index < len(arrays):
+                raise ValueError(f"array {index!r} is missing: {len(arrays)} arrays are there")
+            return arrays[index]
+        return {key: join(value, arrays) for key, value in skeleton.items()}
+    if isinstance(skeleton, list):
+        return [join(value, arrays) for value in skeleton]
+    return skeleton

@@ -1,0 +1,198 @@
+"""Messages between a grader and a process that it does not trust.
+
+Theory of operation
+-------------------
+A message is a tree of plain data with arrays in it.  It travels as one frame: the length of a
+header, the header in JSON, and the arrays' bytes in the order in which the header lists them.
+Nothing in a frame can be executed.  The reader decides what it accepts before it makes room for
+it: a header of at most 1 MB and 32 levels, a fixed list of number types, at most 256 MB of
+arrays, all before a deadline.  A reader that faces foreign code also cleans every text of
+control sequences, so that a message cannot paint over a terminal or a page.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import socket
+import time
+from typing import Any
+
+import numpy as np
+
+from autograder.judging import tree
+
+MAX_HEADER_BYTES = 2**20
+MAX_ARRAY_BYTES = 256 * 2**20
+MAX_ARRAYS = 1000
+MAX_DEPTH = 32
+MAX_SIDE = 2**31
+DTYPES = frozenset(["|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"])
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is not a message, or sent it at the wrong time."""
+
+
+class Wire:
+    """One end of a connection; messages go over it whole.
+
+    foreign : the other side runs code that we don't trust; its texts are cleaned.
+    """
+
+    def __init__(self, sock: socket.socket, foreign: bool = False) -> None:
+        self.sock = sock
+        self._foreign = foreign
+
+    def send(self, message: Any, deadline: float | None = None) -> None:
+        """Send a tree.
+
+        Raises TimeoutError after the deadline (of `time.monotonic`), OSError where the other
+        side is gone, and ValueError or TypeError where the tree is not fit to be sent.
+        """
+        skeleton, arrays = tree.split(message)
+        arrays = [_portable(array) for array in arrays]
+        head = {"body": skeleton, "arrays": [[a.dtype.str, list(a.shape)] for a in arrays]}
+        header = json.dumps(head).encode()
+        size = sum(a.nbytes for a in arrays)
+        if len(header) > MAX_HEADER_BYTES or size > MAX_ARRAY_BYTES or len(arrays) > MAX_ARRAYS:
+            raise ValueError(f"a message of {len(header) + size} bytes and {len(arrays)} arrays is too large")
+        self._push(len(header).to_bytes(4, "big") + header, deadline)
+        for array in arrays:
+            if array.nbytes:
+                self._push(memoryview(array.reshape(-1).view(np.uint8)), deadline)
+
+    def receive(self, deadline: float | None = None) -> Any:
+        """Return the next tree.
+
+        Raises TimeoutError after the deadline, EOFError where the other side is gone, and
+        ProtocolError where it sent anything but a message.
+        """
+        length = int.from_bytes(self._pull(bytearray(4), deadline), "big")
+        if length > MAX_HEADER_BYTES:
+            raise ProtocolError(f"a header of {length} bytes is too large")
+        skeleton, forms = _parse(bytes(self._pull(bytearray(length), deadline)))
+        if self._foreign:
+            skeleton = clean(skeleton)
+        arrays = [self._pull_array(dtype, shape, deadline) for dtype, shape in forms]
+        try:
+            return tree.join(skeleton, arrays)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from None
+
+    def pending(self) -> bool:
+        """Whether anything, be it the end of the connection, has already arrived."""
+        self.sock.setblocking(False)
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self.sock.close()
+
+    def _push(self, data: bytes | memoryview, deadline: float | None) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._wait_until(deadline)
+            rest = rest[self.sock.send(rest) :]
+
+    def _pull(self, room: bytearray | memoryview, deadline: float | None) -> bytearray | memoryview:
+        rest = memoryview(room)
+        while rest:
+            self._wait_until(deadline)
+            try:
+                count = self.sock.recv_into(rest)
+            except ConnectionError:
+                count = 0
+            if count == 0:
+                raise EOFError("the other side is gone")
+            rest = rest[count:]
+        return room
+
+    def _pull_array(self, dtype: np.dtype[Any], shape: tuple[int, ...], deadline: float | None) -> np.ndarray:
+        try:
+            array = np.empty(shape, dtype)
+        except (ValueError, MemoryError) as error:
+            raise ProtocolError(f"an array of shape {shape} cannot be made") from error
+        if array.nbytes:
+            self._pull(memoryview(array.reshape(-1).view(np.uint8)), deadline)
+        if dtype.kind == "b":
+            # A byte other than 0 and 1 in a bool array would be true and yet unequal to True.
+            return array.view(np.uint8) != 0
+        return array
+
+    def _wait_until(self, deadline: float | None) -> None:
+        if deadline is None:
+            self.sock.settimeout(None)
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self.sock.settimeout(left)
+
+
+def _portable(array: np.ndarray) -> np.ndarray:
+    """Return the array in order, in one of `DTYPES`; raises ValueError where it holds no numbers."""
+    array = np.asarray(array, order="C")
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"an array of {array.dtype} cannot be sent")
+    dtype = array.dtype.newbyteorder("<")
+    if dtype.str not in DTYPES:
+        dtype = np.dtype("<c16" if dtype.kind == "c" else "<f8")
+    return array.astype(dtype, copy=False)
+
+
+def _parse(header: bytes) -> tuple[Any, list[tuple[np.dtype[Any], tuple[int, ...]]]]:
+    try:
+        head = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the header is not JSON") from error
+    if not isinstance(head, dict) or set(head) != {"body", "arrays"} or not isinstance(head["arrays"], list):
+        raise ProtocolError("the header lacks its body or its list of arrays")
+    _check_depth(head["body"])
+    if len(head["arrays"]) > MAX_ARRAYS:
+        raise ProtocolError("too many arrays")
+    forms = [_parse_form(form) for form in head["arrays"]]
+    if sum(dtype.itemsize * math.prod(shape) for dtype, shape in forms) > MAX_ARRAY_BYTES:
+        raise ProtocolError(f"the arrays take more than {MAX_ARRAY_BYTES} bytes")
+    return head["body"], forms
+
+
+def _parse_form(form: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    if not isinstance(form, list) or len(form) != 2 or not isinstance(form[1], list) or len(form[1]) > 32:
+        raise ProtocolError("an array's form is a number type and a shape")
+    if not isinstance(form[0], str) or form[0] not in DTYPES:
+        raise ProtocolError("an array's number type is not one that may be sent")
+    if not all(type(side) is int and 0 <= side <= MAX_SIDE for side in form[1]):
+        raise ProtocolError("an array's shape is not possible")
+    return np.dtype(form[0]), tuple(form[1])
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [item for item in level if isinstance(item, (dict, list))]
+        if not inner:
+            return
+        level = [v for item in inner for v in (item.values() if isinstance(item, dict) else item)]
+    raise ProtocolError(f"the header is nested deeper than {MAX_DEPTH} levels")
+
+
+def clean(value: Any) -> Any:
+    """Return the tree with terminal sequences and control characters taken out of every text."""
+    if isinstance(value, str):
+        return _CONTROLS.sub("", _ESCAPES.sub("", value))
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    return value
