@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.course import CourseError, find_root
+from autograder import __version__
+from autograder.course import TRACKS, CourseError, find_root, read_course
 
 if TYPE_CHECKING:
     from autograder.authoring.reader import LessonSource
@@ -25,13 +27,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="autograder", description="A course that grades itself.")
+    parser = argparse.ArgumentParser(prog="autograder", description="A deep-learning course that grades itself.")
+    parser.add_argument("--version", action="version", version=f"autograder {__version__}")
     calls = parser.add_subparsers(required=True, metavar="CALL")
     build = calls.add_parser("build", help="prove the exercises and generate notebooks and casebooks")
     build.add_argument("lessons", nargs="*", metavar="LESSON", help="all lessons, unless named")
     build.add_argument("--check", action="store_true", help="change nothing; fail where something differs")
     build.set_defaults(run=_build)
+    attempt = calls.add_parser("try", help="judge a plain .py or .ipynb file")
+    attempt.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    attempt.add_argument("--track", choices=TRACKS, help="a notebook's name, or from_scratch, unless given")
+    attempt.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    _sandbox_option(attempt)
+    attempt.set_defaults(run=_try)
+    grade = calls.add_parser("grade", help="grade a class into nbgrader's gradebook")
+    grade.add_argument("lesson", metavar="LESSON")
+    grade.add_argument("--student", metavar="ID", help="only this student")
+    grade.add_argument("--submitted", type=Path, metavar="DIR", help="where submissions are (default: submitted/)")
+    grade.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (default: one per core)")
+    grade.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
+    grade.add_argument("--rerun", action="store_true", help="judge again what has a stored result")
+    _sandbox_option(grade)
+    grade.set_defaults(run=_grade)
+    report = calls.add_parser("report", help="the class at a glance")
+    report.add_argument("lesson", metavar="LESSON")
+    report.set_defaults(run=_report)
+    release = calls.add_parser("release", help="write the folder that students receive")
+    release.add_argument("lessons", nargs="+", metavar="LESSON")
+    release.add_argument("--track", choices=TRACKS, help="only this track")
+    release.add_argument("--to", required=True, type=Path, metavar="DIR")
+    release.set_defaults(run=_release)
+    doctor = calls.add_parser("doctor", help="what this machine offers, and what is missing")
+    doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _sandbox_option(call: argparse.ArgumentParser) -> None:
+    call.add_argument(
+        "--no-sandbox", action="store_true", help="run the code with nothing around it but a process of its own"
+    )
+
+
+def _tier(options: argparse.Namespace) -> str:
+    """Return the sandbox to use; refuses where the machine has none and nobody asked for that."""
+    from autograder.sandbox import best_tier
+
+    if options.no_sandbox:
+        print("WARNING: code runs WITHOUT A SANDBOX: it can read and change your files.", file=sys.stderr)
+        return "none"
+    tier = str(best_tier())
+    if tier == "none":
+        raise CourseError(
+            "This machine offers no sandbox, so code from others is not run. `autograder doctor` says what is "
+            "missing; --no-sandbox runs it all the same, with access to everything that you can read and write."
+        )
+    return tier
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -68,3 +118,79 @@ def _chosen(lessons: list[LessonSource], names: Sequence[str]) -> list[LessonSou
     if not chosen:
         raise CourseError(f"No lesson begins with {names[0]!r} under {Path('solutions')}.")
     return chosen
+
+
+def _try(options: argparse.Namespace) -> int:
+    from autograder.grading.tryout import known_exercises, try_file
+    from autograder.sandbox import Sandbox
+
+    root = find_root()
+    verdicts, tier = [], _tier(options)
+    for file in options.files:
+        track = options.track or (file.stem if file.suffix == ".ipynb" and file.stem in TRACKS else "from_scratch")
+        known = known_exercises(root, track)
+        if not known.keys:
+            print("No solutions/ here: judged on the public cases only.", file=sys.stderr)
+        with Sandbox(tier=tier, torch=track == "pytorch") as sandbox:
+            for verdict in try_file(file, track, known, sandbox):
+                verdicts.append({"file": str(file), **verdict.json()})
+                if not options.json:
+                    print(verdict.text, end="\n\n")
+    if options.json:
+        print(json.dumps(verdicts, indent=1))
+    if not verdicts:
+        print("Nothing in it is named like an exercise of the track.", file=sys.stderr)
+        return 2
+    return 0 if all(v["outcome"] == "passed" for v in verdicts) else 1
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from autograder.grading.classroom import grade_class
+
+    course = read_course(find_root())
+    outcome = grade_class(
+        course,
+        course.lesson(options.lesson),
+        tier=_tier(options),
+        submitted=options.submitted,
+        student=options.student,
+        jobs=options.jobs,
+        rerun=options.rerun,
+    )
+    if options.json:
+        options.json.write_text(json.dumps(outcome.rows, indent=1), "utf-8")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from autograder.grading.classroom import show_report
+
+    course = read_course(find_root())
+    show_report(course, course.lesson(options.lesson))
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from autograder.authoring.release import write_release
+
+    course = read_course(find_root())
+    lessons = [course.lesson(name) for name in options.lessons]
+    for path in write_release(course, lessons, options.track, options.to):
+        print(f"  {path}")
+    print(f"Give students the folder {options.to}; its START.md says how to begin.")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from autograder.sandbox import best_tier, describe_machine
+    from autograder.tables import show_table
+
+    show_table("What this machine offers", ("what", "here", "in words"), describe_machine())
+    tier = best_tier()
+    told = {
+        "full": "Grading runs code in the full sandbox.",
+        "restricted": "Grading runs code in the restricted sandbox: enough, with fewer walls.",
+        "none": "No sandbox: grading refuses to run unless --no-sandbox is given.",
+    }
+    print(told[tier])
+    return 0 if tier != "none" else 1

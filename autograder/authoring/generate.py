@@ -165,7 +165,7 @@ def generate_assignment(root: Path, lesson: str, db_url: str) -> None:
     config.ClearMarkScheme.enforce_metadata = False
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
-    said = _Said()
+    said = Said()
     converter.log.setLevel(logging.ERROR)
     converter.log.addHandler(said)
     try:
@@ -176,7 +176,7 @@ def generate_assignment(root: Path, lesson: str, db_url: str) -> None:
         converter.log.removeHandler(said)
 
 
-class _Said(logging.Handler):
+class Said(logging.Handler):
     """Keeps what nbgrader logs, which its exceptions only refer to."""
 
     def __init__(self) -> None:

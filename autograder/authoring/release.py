@@ -1,0 +1,152 @@
+"""`autograder release`: the folder that students receive, with nothing of `solutions/` in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autograder.course import Assigned, Course, CourseError
+
+PUBLIC = ("*.npz", "*.py", "*.csv", "*.json", "*.txt", "*.png")
+"""What may lie beside a released notebook."""
+
+
+def write_release(course: Course, lessons: Sequence[Assigned], track: str | None, to: Path) -> Iterator[Path]:
+    """Write the students' folder and yield the files in it.
+
+    Raises
+    ------
+    CourseError
+        Where `to` already holds something else, or a lesson isn't built or not assigned in the track.
+    """
+    if to.exists() and any(to.iterdir()) and not (to / "START.md").is_file():
+        raise CourseError(f"{to} is not empty and is not an earlier release; name another folder.")
+    chosen = {lesson.name: [t for t in lesson.tracks if track in (None, t)] for lesson in lessons}
+    for name, tracks in chosen.items():
+        if not tracks:
+            raise CourseError(f"course.toml does not assign {name} in the track {track!r}.")
+        _copy_lesson(course.root / "notebooks" / name, to / "notebooks" / name, tracks)
+    if (course.root / "data").is_dir():
+        shutil.copytree(course.root / "data", to / "data", dirs_exist_ok=True, ignore=_not_data)
+    wheel = build_wheel(course.root, [course.root / "notebooks" / name for name in chosen], to)
+    with_torch = any("pytorch" in tracks for tracks in chosen.values())
+    _write_start(course, chosen, wheel, with_torch, to)
+    yield from sorted(path for path in to.rglob("*") if path.is_file())
+
+
+def _not_data(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name.endswith((".py", ".pyc")) or name == "__pycache__"}
+
+
+def _copy_lesson(source: Path, target: Path, tracks: Sequence[str]) -> None:
+    if not source.is_dir():
+        raise CourseError(f"{source} is missing. Run `make build` first.")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    names = [f"{track}.ipynb" for track in tracks]
+    files = [source / name for name in names] + [path for pattern in PUBLIC for path in source.glob(pattern)]
+    for path in files:
+        if not path.is_file():
+            raise CourseError(f"{path} is missing. Run `make build` first.")
+        shutil.copy(path, target / path.name)
+
+
+def build_wheel(root: Path, lessons: Sequence[Path], to: Path) -> Path:
+    """Build a wheel of the package with the lessons' casebooks in it; return its path."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "source"
+        shutil.copytree(root / "autograder", tree / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(root / name, tree / name)
+        (tree / "autograder" / "casebooks").mkdir(exist_ok=True)
+        for lesson in lessons:
+            shutil.copy(lesson / "casebook.npz", tree / "autograder" / "casebooks" / f"{lesson.name}.npz")
+        command = [sys.executable, "-m", "pip", "wheel", str(tree), "--no-deps", "--no-build-isolation", "--quiet"]
+        done = subprocess.run([*command, "-w", scratch], capture_output=True, text=True, check=False)
+        made = sorted(Path(scratch).glob("autograder-*.whl"))
+        if done.returncode or not made:
+            raise CourseError(f"The package could not be built: {done.stderr[-800:]}")
+        to.mkdir(parents=True, exist_ok=True)
+        for old in to.glob("autograder-*.whl"):
+            old.unlink()
+        return Path(shutil.copy(made[0], to / made[0].name))
+
+
+def _write_start(
+    course: Course, chosen: dict[str, list[str]], wheel: Path, with_torch: bool, to: Path
+) -> None:
+    extras = "lab,pytorch" if with_torch else "lab"
+    (to / "requirements.txt").write_text(f"./{wheel.name}[{extras}]\n", "utf-8")
+    (to / "environment.yml").write_text(ENVIRONMENT.format(wheel=wheel.name, extras=extras), "utf-8")
+    listed = "\n".join(f"- `notebooks/{name}/{t}.ipynb`" for name, tracks in chosen.items() for t in tracks)
+    only_numpy = ONLY_NUMPY.format(wheel=wheel.name) if with_torch else ""
+    start = START.format(title=course.title, listed=listed, first=next(iter(chosen)), only_numpy=only_numpy)
+    (to / "START.md").write_text(start, "utf-8")
+
+
+ENVIRONMENT = """\
+# conda env create -f environment.yml, in this folder
+name: autograder-course
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+      - "./{wheel}[{extras}]"
+"""
+
+ONLY_NUMPY = """
+If you only take the NumPy track, `pip install "./{wheel}[lab]"` leaves PyTorch out.
+On Linux without an NVIDIA card, PyTorch's install page tells how to get the much smaller CPU build
+first; the line above then keeps it.
+"""
+
+START = """\
+# {title}
+
+## Start
+
+You need Python 3.11 or newer. Open a terminal in this folder.
+
+On Linux and macOS:
+
+```
+python3 -m venv .venv
+. .venv/bin/activate
+pip install -r requirements.txt
+jupyter lab notebooks
+```
+
+On Windows:
+
+```
+py -m venv .venv
+.venv\\Scripts\\activate
+pip install -r requirements.txt
+jupyter lab notebooks
+```
+
+With conda: `conda env create -f environment.yml`, then `conda activate autograder-course`.
+{only_numpy}
+## Work
+
+{listed}
+
+Open a notebook and run its cells from the top. Where a cell says `YOUR CODE HERE`, write your
+answer. The cell below it checks the answer and shows a card: what passed, what didn't, and why.
+
+- `lesson.hint("{{exercise}}")` gives a hint, then the next one.
+- `lesson.progress()` shows what has passed.
+
+Keep the cells with the checks, and keep the notebooks' names: grading looks for them. You may add
+cells of your own anywhere.
+
+## Hand in
+
+Save the notebooks and hand in the `.ipynb` files of the folder `notebooks/{first}` (and of the other
+lessons), under their own names.
+"""

@@ -1,0 +1,213 @@
+"""Step 5: into nbgrader's gradebook and feedback pages.
+
+Theory of operation
+-------------------
+nbgrader's own converters do the writing, so that the gradebook, formgrader, manual grading,
+late penalties and export stay nbgrader's.  The grafted notebooks lie in a scratch folder that
+nbgrader takes for the submissions, and `InsertOutputs` stands where nbgrader would execute: it
+puts the outputs there that judging gave.  `SaveComments` then writes each diagnosis beside its
+answer.  One process writes the database.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
+from traitlets.config import Config
+
+from autograder.authoring import generate
+from autograder.course import Assigned, Course, CourseError, find_root, read_course
+from autograder.grading.key import LessonKey
+from autograder.grading.store import Result
+from autograder.judging.exercise import ExerciseError
+
+Find = Callable[[str, str, str], Result | None]
+"""From student, lesson and track to the result."""
+
+
+class Writer:
+    """Writes results of one lesson into nbgrader's gradebook, one student at a time."""
+
+    def __init__(self, course: Course, lesson: Assigned, key: LessonKey, casebook: bytes) -> None:
+        self.course, self.lesson, self.key = course, lesson, key
+        self.reduced = course.grading / "reduced"
+        course.grading.mkdir(parents=True, exist_ok=True)
+        self._make_assignment(casebook)
+
+    def _make_assignment(self, casebook: bytes) -> None:
+        """Tell nbgrader of the assignment, with our master notebooks, and of its due date."""
+        masters = {t: generate.master(self.key.source, self.key.source.sources[t]) for t in self.lesson.tracks}
+        folder = self.course.grading / "source" / self.lesson.name
+        shutil.rmtree(folder, ignore_errors=True)
+        generate.lay_out_source(folder, masters, {"casebook.npz": casebook})
+        try:
+            generate.release(self.lesson.name, masters, {}, self.course.db_url)
+        except ExerciseError as error:
+            if "there are submissions" in str(error):
+                raise CourseError(
+                    f"The exercises of {self.lesson.name} have changed since submissions were graded into "
+                    f"{self.course.grading / 'gradebook.db'}, and nbgrader cannot change an assignment that has "
+                    "submissions. Move that file aside (nothing else is lost: results are kept) and grade again."
+                ) from error
+            raise
+        with Gradebook(self.course.db_url) as gradebook:
+            due = self.lesson.due.astimezone(datetime.UTC).replace(tzinfo=None) if self.lesson.due else None
+            gradebook.update_or_create_assignment(self.lesson.name, duedate=due)
+
+    def roster(self) -> list[str]:
+        """Return the students that the gradebook knows."""
+        with Gradebook(self.course.db_url) as gradebook:
+            return sorted(student.id for student in gradebook.students)
+
+    def write(self, student: str, results: Mapping[str, Result], timestamp: str | None) -> None:
+        """Write one student's results (by track) and the feedback pages."""
+        folder = self.reduced / student / self.lesson.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for track, result in results.items():
+            (folder / f"{track}.ipynb").write_text(json.dumps(result.notebook), "utf-8")
+        if timestamp:
+            (folder / "timestamp.txt").write_text(timestamp, "utf-8")
+        InsertOutputs.find = lambda _student, _lesson, track: results.get(track)
+        config = self._config(student)
+        _start(Autograde, config)
+        _start(GenerateFeedback, config)
+        self._settle(student, results)
+
+    def _config(self, student: str) -> Config:
+        config = Config()
+        config.CourseDirectory.root = str(self.course.root)
+        config.CourseDirectory.db_url = self.course.db_url
+        config.CourseDirectory.assignment_id = self.lesson.name
+        config.CourseDirectory.student_id = _literal(student)
+        config.CourseDirectory.source_directory = "grading/source"
+        config.CourseDirectory.submitted_directory = "grading/reduced"
+        config.CourseDirectory.autograded_directory = "grading/autograded"
+        config.CourseDirectory.feedback_directory = "grading/feedback"
+        config.Autograde.autograde_preprocessors = steps(InsertOutputs)
+        config.AssignLatePenalties.plugin_class = CourseLatePenalty
+        config.ClearMarkScheme.enforce_metadata = False
+        return config
+
+    def _settle(self, student: str, results: Mapping[str, Result]) -> None:
+        """Give zero where a notebook was not submitted or could not be read, so that nothing waits for a grader."""
+        with Gradebook(self.course.db_url) as gradebook:
+            for track, result in results.items():
+                if result.status not in ("malformed", "missing"):
+                    continue
+                try:
+                    notebook = gradebook.find_submission_notebook(track, self.lesson.name, student)
+                except MissingEntry:
+                    continue
+                for grade in notebook.grades:
+                    grade.auto_score, grade.needs_manual_grade = 0, False
+            gradebook.db.commit()
+
+    def feedback_page(self, student: str, track: str) -> Path:
+        """Return where a student's feedback page lies."""
+        return self.course.grading / "feedback" / student / self.lesson.name / f"{track}.html"
+
+
+def steps(execute: type[NbGraderPreprocessor]) -> list[Any]:
+    """Return nbgrader's own autograde steps, with ours in place of Execute and comments after the grades."""
+    replaced = [execute if step is Execute else step for step in Autograde().autograde_preprocessors]
+    at = replaced.index(SaveAutoGrades) + 1
+    return [*replaced[:at], SaveComments, *replaced[at:]]
+
+
+def _literal(student: str) -> str:
+    """Return a student's id for nbgrader, which takes it for a glob pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in student)
+
+
+def _start(converter: type, config: Config) -> None:
+    """Run one of nbgrader's converters; its complaints come back as the exception's text."""
+    made = converter(coursedir=CourseDirectory(config=config), config=config)
+    made.force = True
+    said = generate.Said()
+    made.log.setLevel(logging.ERROR)
+    made.log.addHandler(said)
+    try:
+        made.start()
+    except Exception as error:
+        raise CourseError(f"nbgrader's {converter.__name__} failed: {error} {said.text[-1500:]}") from error
+    finally:
+        made.log.removeHandler(said)
+
+
+# ------------------------------------------------------------------------------ nbgrader's steps
+
+
+class InsertOutputs(NbGraderPreprocessor):  # type: ignore[misc]
+    """Stands where nbgrader executes: puts in the outputs that judging gave."""
+
+    find: Find = staticmethod(lambda student, lesson, track: None)
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Insert the stored outputs; a notebook without a result gets an empty output, which scores nothing."""
+        about = resources["nbgrader"]
+        result = type(self).find(about["student"], about["assignment"], about["notebook"])
+        insert(nb, result)
+        resources["autograder"] = result
+        return nb, resources
+
+
+def insert(nb: Any, result: Result | None) -> None:
+    """Put a result's outputs into a notebook; a check cell without one is worth 0."""
+    from nbformat import from_dict
+
+    outputs = result.outputs if result else {}
+    for index, cell in enumerate(nb.cells):
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        cell.outputs = [from_dict(output) for output in outputs.get(str(index), [])]
+        if cell.metadata.get("nbgrader", {}).get("grade") and not cell.outputs:
+            data = {"text/plain": "0.0"}
+            nothing = {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
+            cell.outputs = [from_dict(nothing)]
+
+
+class SaveComments(NbGraderPreprocessor):  # type: ignore[misc]
+    """Writes each diagnosis beside its answer in the gradebook."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Set the automatic comment of every answer cell that has a diagnosis."""
+        result, about = resources.get("autograder"), resources["nbgrader"]
+        if result is None:
+            return nb, resources
+        with Gradebook(about["db_url"]) as gradebook:
+            for name, text in result.comments.items():
+                self._comment(gradebook, name, about, text)
+            gradebook.db.commit()
+        return nb, resources
+
+    @staticmethod
+    def _comment(gradebook: Gradebook, name: str, about: Mapping[str, str], text: str) -> None:
+        try:
+            comment = gradebook.find_comment(name, about["notebook"], about["assignment"], about["student"])
+        except MissingEntry:
+            return
+        comment.auto_comment = text
+
+
+class CourseLatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
+    """The late policy of course.toml, for nbgrader."""
+
+    def late_submission_penalty(self, student_id: str, score: float, total_seconds_late: float) -> float:
+        """Return the points that are taken off a notebook's score."""
+        course = read_course(find_root())
+        return course.late.share(total_seconds_late) * score
+
+

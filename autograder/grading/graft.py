@@ -1,0 +1,119 @@
+"""Step 2: a student's answers, grafted on the released notebook.
+
+Everything that was locked is as released again; only answer cells and the student's own extra
+cells come from the submission.  The result is what is run, what goes into the gradebook, and
+what the feedback page shows.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograder.grading.reduce import Answers
+
+
+@dataclass
+class Released:
+    """A released notebook: its JSON, and the exercises that it asks for, in order."""
+
+    notebook: dict[str, Any]
+    names: list[str]
+
+    @classmethod
+    def from_text(cls, text: str) -> Released:
+        """Read a released notebook; an exercise is an answer cell or a written question."""
+        notebook = json.loads(text)
+        for cell in notebook["cells"]:
+            if isinstance(cell["source"], list):
+                cell["source"] = "".join(cell["source"])
+        marks = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
+        return cls(notebook, [m["grade_id"] for m in marks if m.get("solution")])
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """The released cells."""
+        return list(self.notebook["cells"])
+
+    def stub(self, name: str) -> str:
+        """Return the text of an answer cell as released."""
+        marks = [(c["metadata"].get("nbgrader", {}).get("grade_id"), c["source"]) for c in self.cells]
+        return str(dict(marks)[name])
+
+
+@dataclass
+class Grafted:
+    """A grafted notebook and, per cell, whether it is run and which exercise it checks."""
+
+    notebook: dict[str, Any]
+    roles: list[str] = field(default_factory=list)
+    """Per cell: "text", "code" (released), "own" (the student's), "study", "answer:NAME" or "check:NAME"."""
+
+
+def graft(released: Released, answers: Answers) -> Grafted:
+    """Put answers and extra cells into a copy of the released notebook."""
+    notebook = {key: copy.deepcopy(value) for key, value in released.notebook.items() if key != "cells"}
+    cells: list[dict[str, Any]] = []
+    roles: list[str] = []
+
+    def add_extras(index: int) -> None:
+        for number, source in enumerate(answers.extras.get(index, [])):
+            cells.append(_code_cell(source, f"own-{index + 1}-{number}"))
+            roles.append("own")
+
+    add_extras(-1)
+    for index, cell in enumerate(released.cells):
+        cells.append(_filled(copy.deepcopy(cell), answers))
+        roles.append(role_of(cell))
+        add_extras(index)
+    notebook["cells"] = cells
+    return Grafted(notebook, roles)
+
+
+def role_of(cell: dict[str, Any]) -> str:
+    """Say what a released cell is for."""
+    marks = cell["metadata"].get("nbgrader", {})
+    grade_id = str(marks.get("grade_id", ""))
+    if cell["cell_type"] != "code":
+        return "text"
+    if marks.get("grade") and grade_id.startswith("check_"):
+        return f"check:{grade_id.removeprefix('check_')}"
+    if marks.get("solution"):
+        return f"answer:{grade_id}"
+    return "study" if "study" in cell["metadata"].get("tags", []) else "code"
+
+
+def _filled(cell: dict[str, Any], answers: Answers) -> dict[str, Any]:
+    marks = cell["metadata"].get("nbgrader", {})
+    if marks.get("solution"):
+        given = answers.code if cell["cell_type"] == "code" else answers.written
+        cell["source"] = given.get(marks["grade_id"], cell["source"])
+    return cell
+
+
+def _code_cell(source: str, cell_id: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": cell_id,
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
+
+
+def with_notice(released: Released, heading: str, text: str) -> dict[str, Any]:
+    """Return the released notebook with a notice on top: what a student with an unreadable file gets back."""
+    notebook = copy.deepcopy(released.notebook)
+    notice = {"cell_type": "markdown", "id": "notice", "metadata": {}, "source": f"**{heading}**\n\n{text}"}
+    notebook["cells"].insert(0, notice)
+    return notebook
+
+
+def attempted(released: Released, answers: Answers) -> Sequence[str]:
+    """Return the exercises whose answer differs from the released stub."""
+    coded = [n for n, source in answers.code.items() if source.strip() != released.stub(n).strip()]
+    return [*coded, *answers.written]

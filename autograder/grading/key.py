@@ -1,0 +1,99 @@
+"""The course's own copy of a lesson: what is private to the judge, and the secret that fresh cases come from."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from autograder.authoring import generate
+from autograder.authoring.prove import Prover
+from autograder.authoring.reader import LessonSource, find_lessons
+from autograder.course import CourseError
+from autograder.grading.graft import Released
+from autograder.judging.prepare import Prepared, prepare
+
+SECRET = "secret.key"
+
+
+def course_secret(folder: Path) -> bytes:
+    """Return the course's persistent secret, made on first use and readable by its owner only."""
+    path = folder / SECRET
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def fresh_seed(secret: bytes, submission: bytes, exercise: str) -> int:
+    """Return the seed of an exercise's fresh cases: unpredictable to students, the same when resumed."""
+    message = hashlib.sha256(submission).digest() + exercise.encode()
+    return int.from_bytes(hmac.new(secret, message, hashlib.sha256).digest()[:16], "big")
+
+
+@dataclass
+class LessonKey:
+    """A lesson as the judge knows it: released notebooks, exercises, and how to draw their cases."""
+
+    source: LessonSource
+    tracks: tuple[str, ...]
+    released: dict[str, Released] = field(default_factory=dict)
+
+    @cached_property
+    def prover(self) -> Prover:
+        """The lesson's worked solutions and mistakes; made when the first diagnosis needs them."""
+        return Prover(self.source)
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of everything that a result depends on besides the submission."""
+        digest = hashlib.sha256()
+        for track in self.tracks:
+            digest.update(generate.fingerprint(self.source, self.source.sources[track]).encode())
+        return digest.hexdigest()[:16]
+
+    def points(self, track: str) -> float:
+        """Return the points of a notebook."""
+        return sum(self.source.exercises[name].points for name in self.released[track].names)
+
+    def fresh(self, name: str, track: str, seed: int) -> Prepared:
+        """Draw an exercise's cases, without the known mistakes' outputs."""
+        return prepare(name, self.source.exercises[name], track, seed)
+
+    def explained(self, name: str, track: str, seed: int) -> Prepared:
+        """Draw the same cases again, with the known mistakes' outputs: only a failed answer needs them."""
+        return self.prover.prepared(name, track, seed)
+
+
+def read_key(root: Path, lesson: str, tracks: tuple[str, ...]) -> LessonKey:
+    """Read a lesson's sources and its released notebooks.
+
+    Raises
+    ------
+    CourseError
+        Where there are no sources, or the released notebooks are not there.
+    """
+    found = [source for source in find_lessons(root) if source.name == lesson]
+    if not found:
+        raise CourseError(f"No solutions/{lesson} here: grading needs the instructors' copy of the course.")
+    missing = [track for track in tracks if track not in found[0].sources]
+    if missing:
+        raise CourseError(f"course.toml assigns {lesson} in {missing[0]!r}, but solutions/{lesson} has no such track.")
+    key = LessonKey(found[0], tracks)
+    for track in tracks:
+        path = root / "notebooks" / lesson / f"{track}.ipynb"
+        if not path.is_file():
+            raise CourseError(f"notebooks/{lesson}/{track}.ipynb is missing. Run `make build` first.")
+        key.released[track] = Released.from_text(path.read_text("utf-8"))
+    return key
+
+

@@ -1,0 +1,209 @@
+"""Step 3: run a grafted notebook in a sandboxed process and judge it from outside.
+
+Theory of operation
+-------------------
+Cells run one after another in a session that this process doesn't trust.  Where a check cell
+stands, its exercise is judged: each case's arguments go to the session, arrays or an error come
+back, and the comparison is made here.  A session that dies costs the exercise at which it died:
+the verdicts reached before are kept, a new session runs the cells again without the guilty one,
+and the run goes on after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograder.grading.graft import Grafted
+from autograder.judging.judge import blank, grader_failed, judge, not_attempted
+from autograder.judging.observe import Observation
+from autograder.judging.prepare import Prepared, PreparedCase
+from autograder.judging.verdict import NOT_YET, PASSED, Verdict
+from autograder.sandbox import CellResult, Limits, Sandbox, Session, SessionDied
+
+MAX_SESSIONS = 6
+CELL_LIMIT_S = 30.0
+CALL_LIMIT_S = 10.0
+STATUSES = ("malformed", "missing", "crashed", "timed_out", "graded")
+"""From the gravest to the best."""
+
+Prepare = Callable[[str, bool], Prepared]
+"""From an exercise's name, and whether to add the known mistakes' outputs, to its cases."""
+
+
+@dataclass
+class RunResult:
+    """What a run gave: verdicts by exercise, each cell's outputs, and what was noticed.
+
+    status : "graded", or the gravest thing that happened ("timed_out", "crashed").
+    """
+
+    status: str = "graded"
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    outputs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    noted: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_bytes: int = 0
+    tier: str = "none"
+
+
+class _Undefined(Exception):
+    """The answer's name stands for nothing at its check."""
+
+
+class Runner:
+    """Runs one grafted notebook."""
+
+    def __init__(
+        self, sandbox: Sandbox, grafted: Grafted, prepare: Prepare, attempted: set[str], limits: Limits | None = None
+    ) -> None:
+        self.sandbox, self.grafted, self.prepare, self.attempted = sandbox, grafted, prepare, attempted
+        self.limits = limits or Limits()
+        self.result = RunResult(tier=sandbox.tier)
+        self.guilty: set[int] = set()
+        self.errors: dict[str, dict[str, Any]] = {}
+        self.session: Session | None = None
+
+    def run(self) -> RunResult:
+        """Run all cells; never raises for anything that a submission does."""
+        sessions, position = 0, 0
+        count = len(self.grafted.roles)
+        while position < count and sessions < MAX_SESSIONS:
+            sessions += 1
+            with self.sandbox.session(self.limits) as session:
+                self.session = session
+                position = self._run_from(position)
+                self._account(session)
+        for name in self._checks(position):
+            self.result.verdicts[name] = blank(
+                self.prepare(name, False), NOT_YET, "The run was given up before this exercise: it had died too often."
+            )
+        return self.result
+
+    def _run_from(self, position: int) -> int:
+        """Repeat what stood before `position`, then go on; return where the run stopped."""
+        index = 0
+        try:
+            for index, role in enumerate(self.grafted.roles):
+                if index in self.guilty or (index < position and role.startswith("check:")):
+                    continue
+                self._one(index, role, repeat=index < position)
+            return len(self.grafted.roles)
+        except SessionDied as died:
+            self._blame(index, died)
+            return max(index + 1, position)
+
+    def _one(self, index: int, role: str, repeat: bool) -> None:
+        assert self.session is not None
+        kind, _, name = role.partition(":")
+        if kind == "check":
+            self.result.verdicts[name] = self._judge(name)
+            self.result.outputs[index] = verdict_outputs(self.result.verdicts[name])
+        elif kind in ("code", "own", "answer"):
+            source = self.grafted.notebook["cells"][index]["source"]
+            label = f"answer to {name}" if name else f"number {index + 1}"
+            seen = self.session.run_cell(source, label, CELL_LIMIT_S)
+            if not repeat:
+                self.result.outputs[index] = cell_outputs(seen)
+            if name:
+                self.errors.pop(name, None)
+                if seen.error is not None:
+                    self.errors[name] = seen.error
+
+    def _blame(self, index: int, died: SessionDied) -> None:
+        self.guilty.add(index)
+        self._note_status("timed_out" if died.reason == "timed_out" else "crashed", died.says)
+        kind, _, name = self.grafted.roles[index].partition(":")
+        if kind == "check":
+            self.result.verdicts[name] = blank(self.prepare(name, False), NOT_YET, died.says)
+            self.result.outputs[index] = verdict_outputs(self.result.verdicts[name])
+        else:
+            error = {"type": died.reason, "message": died.says}
+            self.result.outputs[index] = cell_outputs(CellResult("error", "", error))
+            if name:
+                self.errors[name] = error
+
+    def _note_status(self, status: str, why: str) -> None:
+        self.result.status = min(self.result.status, status, key=STATUSES.index)
+        if why not in self.result.reasons:
+            self.result.reasons.append(why)
+
+    def _checks(self, position: int) -> list[str]:
+        names = [role.partition(":")[2] for role in self.grafted.roles[position:] if role.startswith("check:")]
+        return [name for name in names if name not in self.result.verdicts]
+
+    def _account(self, session: Session) -> None:
+        usage = session.close()
+        self.result.cpu_s += usage.cpu_s
+        self.result.wall_s += usage.wall_s
+        self.result.peak_bytes = max(self.result.peak_bytes, usage.peak_bytes)
+        self.result.noted += [f"limit or refusal: {what}" for what in usage.tripped]
+
+    # ----------------------------------------------------------------------------------- judging
+
+    def _judge(self, name: str) -> Verdict:
+        prepared = self.prepare(name, False)
+        if name not in self.attempted and name not in self.errors:
+            return not_attempted(prepared)
+        seen: dict[str, Observation] = {}
+
+        def observe(case: PreparedCase) -> Observation:
+            if case.name not in seen:
+                seen[case.name] = self._observe(name, prepared, case)
+            return seen[case.name]
+
+        try:
+            verdict = judge(prepared, observe, show_arrays=False)
+            if verdict.outcome == PASSED:
+                return verdict
+            return judge(self.prepare(name, True), observe, show_arrays=False)
+        except _Undefined:
+            return self._undefined(name, prepared)
+        except SessionDied:
+            raise
+        except Exception as error:
+            return grader_failed(prepared, f"{type(error).__name__}: {error}"[:300])
+
+    def _observe(self, name: str, prepared: Prepared, case: PreparedCase) -> Observation:
+        assert self.session is not None
+        seen = self.session.observe(name, prepared.call(case, CALL_LIMIT_S))
+        if seen.facts.get("undefined"):
+            raise _Undefined
+        if seen.error is not None and seen.error.get("type") == "TimeLimit":
+            self._note_status("timed_out", f"{name} did not come back: {seen.error.get('message')}.")
+        return seen
+
+    def _undefined(self, name: str, prepared: Prepared) -> Verdict:
+        error = self.errors.get(name)
+        if error is not None:
+            says = f"The cell that defines {name} failed with {error.get('type')}: {error.get('message')}"
+            if error.get("line"):
+                says += f"  In line {error.get('line_number')}: {error.get('line')}"
+            return blank(prepared, NOT_YET, says)
+        return blank(prepared, NOT_YET, f"{name} is not defined. Was its cell deleted, or the function renamed?")
+
+
+# ----------------------------------------------------------------------------- notebook outputs
+
+
+def verdict_outputs(verdict: Verdict) -> list[dict[str, Any]]:
+    """Return a verdict as a cell's output: the number that nbgrader reads, and the card that people read."""
+    data = {"text/plain": str(float(verdict.points)), "text/html": verdict._repr_html_()}
+    return [{"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}]
+
+
+def cell_outputs(seen: CellResult) -> list[dict[str, Any]]:
+    """Return what a student's own cell printed and raised, as outputs: text only."""
+    outputs: list[dict[str, Any]] = []
+    if seen.stdout:
+        outputs.append({"output_type": "stream", "name": "stdout", "text": seen.stdout})
+    if seen.error is not None:
+        kind, message = str(seen.error.get("type")), str(seen.error.get("message"))
+        lines = [f"{kind}: {message}"]
+        if seen.error.get("line"):
+            lines.insert(0, f"line {seen.error.get('line_number')}: {seen.error.get('line')}")
+        outputs.append({"output_type": "error", "ename": kind, "evalue": message, "traceback": lines})
+    return outputs
