@@ -1,0 +1,77 @@
+# What people run here.  `make demo` and `make test` set everything up by themselves.
+#
+#   make demo      grade a sample class of twelve and show the table
+#   make lab       open JupyterLab on the notebooks
+#   make build     prove the exercises and generate notebooks and casebooks
+#   make test      everything that CI runs
+#   make system    Debian packages for the browser test (needs root)
+#   make mutants   automatic mutants of every worked solution
+#   make lock      pin the versions of everything that is installed now
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m
+EXTRAS := lab,pytorch,instructor
+export MPLBACKEND := Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env env-test demo lab build check test lint types mutants system lock bench bench-grading attack clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^$$/p;3,12p' | sort -u | grep make
+
+$(VENV)/.made: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/.made-test: $(VENV)/.made
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS),test]'
+	touch $@
+
+env: $(VENV)/.made
+
+env-test: $(VENV)/.made-test
+
+demo: env
+	$(RUN) autograder build --check || $(RUN) autograder build
+	$(BIN)/python demo/sample_class.py demo/course
+	cd demo/course && $(abspath $(BIN))/python -m autograder grade 01-kernel-attention
+	@echo
+	@echo "Look around: cd demo/course, then $(abspath $(BIN))/jupyter lab, and open Formgrader from the Nbgrader menu."
+
+lab: env
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+
+build: env
+	$(RUN) autograder build
+
+check: env
+	$(RUN) autograder build --check
+
+test: env-test lint types
+	$(RUN) pytest -n 2 --dist loadfile
+
+lint: env-test
+	$(RUN) ruff check .
+	$(RUN) ruff format --check autograder tests demo
+
+types: env-test
+	$(RUN) mypy
+
+mutants: env
+	$(RUN) autograder mutants
+
+system:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+
+lock: env-test
+	$(BIN)/pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -Ev '^(autograder|pip)\b' > constraints.txt
+
+clean:
+	rm -rf $(VENV) grading demo/course release
