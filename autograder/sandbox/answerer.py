@@ -16,11 +16,13 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from autograder.judging.limits import BoundedText
 from autograder.judging.observe import Observation, call_from_tree, describe_error, observe
+from autograder.sandbox.confine import limit_resources
+from autograder.sandbox.scratch import settle
+from autograder.sandbox.terms import Limits
 from autograder.sandbox.wire import Wire
 
 
@@ -35,6 +37,8 @@ def make_shell() -> Any:
     shell = InteractiveShell.instance(config=config, colors="NoColor")
     shell.showtraceback = lambda *args, **kwargs: None
     shell.showsyntaxerror = lambda *args, **kwargs: None
+    # %matplotlib asks for an event loop of windows; there are none here.
+    shell.enable_gui = lambda gui=None: None
     return shell
 
 
@@ -105,27 +109,21 @@ def silence() -> None:
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     os.close(nothing)
-    sys.stdin = open(0, closefd=False)
-    sys.stdout = open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def main() -> None:
     """Answer one session in a process of its own, unconfined: where the platform offers nothing better."""
-    from autograder.sandbox.confine import limit_resources
-    from autograder.sandbox.terms import Limits
-
     order = json.loads(sys.stdin.readline())
     sock = socket.create_connection(("127.0.0.1", order["port"]), timeout=30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.sendall(order["token"].encode())
     sock.settimeout(None)
-    os.chdir(Path(order["scratch"]))
+    settle(order["scratch"])
     silence()
     shell = make_shell()
     limits = Limits(**order["limits"])
     limit_resources(limits)
     serve(Wire(sock), shell, limits.output_bytes)
-
-
-if __name__ == "__main__":
-    main()

@@ -82,7 +82,7 @@ def build(own_pid: int | None) -> Program:
     Raises KeyError on a processor whose call numbers are not known here.
     """
     audit, column = _PROCESSORS[platform.machine()]
-    refused = dict(_ALWAYS_REFUSED)
+    refused: dict[str, tuple[int, int | None]] = {**_ALWAYS_REFUSED}
     rules = [_if_bits(_CLONE[column], 0, _ANY_NEW_NAMESPACE, _REFUSE, _ALLOW)]
     if own_pid is not None:
         refused |= _REFUSED_WITHOUT_NAMESPACES

@@ -19,7 +19,6 @@ import contextlib
 import os
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 from autograder.sandbox import callfilter, kernel
@@ -101,7 +100,7 @@ def _bind(source: str, target: str, read_only: bool) -> None:
 
 def lock_in(tier: str, scratch: str, readable: list[str], limits: Limits, uid: int | None) -> None:
     """Take from this process, for good, all that foreign code shall not have."""
-    limit_resources(limits)
+    limit_resources(limits, count_processes=tier == "full" or uid is not None)
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -110,12 +109,36 @@ def lock_in(tier: str, scratch: str, readable: list[str], limits: Limits, uid: i
     kernel.hide_from_others()
     kernel.forbid_new_privileges()
     proc = ["/proc"] if tier == "full" else []
-    kernel.landlock([*readable, *DEVICES, *proc], [scratch, "/dev/null"])
+    package = str(Path(__file__).resolve().parents[1])
+    inner, listable = around(readable, package, _PACKAGE_PARTS)
+    kernel.landlock([*inner, *DEVICES, *proc], listable, [scratch, "/dev/null"])
     kernel.filter_calls(callfilter.build(None if tier == "full" else os.getpid()))
 
 
-def limit_resources(limits: Limits) -> None:
-    """Set the kernel's limits on this process, where the platform has them."""
+def around(paths: list[str], package: str, parts: list[str]) -> tuple[list[str], list[str]]:
+    """Narrow what is readable to some parts of a package, where the package lies below a path.
+
+    Returns the readable paths, and the folders above the package, of which the names may be seen.
+    A package installed among the libraries carries the casebooks, with the values that it expects.
+    """
+    readable, listable = [], []
+    for path in paths:
+        if not package.startswith(path + "/"):
+            readable.append(path)
+            continue
+        steps = [path, *[str(p) for p in reversed(Path(package).parents) if str(p).startswith(path + "/")]]
+        listable += steps
+        for folder, inner in zip(steps, [*steps[1:], package], strict=True):
+            readable += [entry.path for entry in os.scandir(folder) if entry.path != inner]
+        readable += [os.path.join(package, part) for part in parts]
+    return readable, listable
+
+
+def limit_resources(limits: Limits, count_processes: bool = False) -> None:
+    """Set the kernel's limits on this process, where the platform has them.
+
+    count_processes : only where the user id is the session's alone, for the kernel counts by user.
+    """
     try:
         import resource
     except ImportError:
@@ -132,14 +155,17 @@ def limit_resources(limits: Limits) -> None:
         "MEMLOCK": 0,
         "MSGQUEUE": 0,
         "NOFILE": 256,
-        "NPROC": limits.processes,
     }
+    if count_processes:
+        wanted["NPROC"] = limits.processes
     for name, value in wanted.items():
         if (name in ("DATA", "AS") and not taken) or not hasattr(resource, f"RLIMIT_{name}"):
             continue
         which = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(which)[1]
-        hard = value + (name == "CPU") if hard == resource.RLIM_INFINITY else min(hard, value + (name == "CPU"))
+        # The second more lets the signal of the soft limit, which says what happened, come first.
+        most = value + (name == "CPU")
+        hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
         resource.setrlimit(which, (min(value, hard), hard))
 
 
@@ -153,25 +179,26 @@ def _data_and_mapped_bytes() -> tuple[int, int]:
     return int(pages[5]) * size, int(pages[0]) * size
 
 
-def spare_uid(readable: list[str]) -> int | None:
+def spare_uid(tier: str, readable: list[str]) -> int | None:
     """Return a user id for the foreign code where we are root; None where we must keep our own.
 
-    The libraries must be readable for others: a Python below a closed home folder is not, but in
-    the tier "full" its folders are mounted one by one and the home folder is no obstacle.
+    The libraries must be readable for others.  In the tier "full" they are mounted one by one, so
+    that a closed folder above them is no obstacle; else it is, and root keeps its id and nothing else.
     """
-    if os.geteuid() != 0 or not all(_others_reach(path) for path in readable):
+    uid = _FIRST_UID + os.getpid() % _UIDS
+    if os.geteuid() != 0 or not all(_others_reach(path, above=tier != "full") for path in readable):
         return None
-    return _FIRST_UID + os.getpid() % _UIDS
+    return uid if _is_mapped(uid, "uid") and _is_mapped(uid, "gid") else None
 
 
-def _others_reach(path: str) -> bool:
-    folders = [path, *map(str, Path(path).parents)] if os.path.isdir(path) else list(map(str, Path(path).parents))
+def _is_mapped(number: int, which: str) -> bool:
+    """Whether an id exists in this user namespace: a rootless container knows only some."""
+    ranges = [
+        list(map(int, line.split())) for line in Path(f"/proc/self/{which}_map").read_text().splitlines()
+    ]
+    return any(first <= number < first + count for first, _, count in ranges)
+
+
+def _others_reach(path: str, above: bool) -> bool:
+    folders = [*([path] if os.path.isdir(path) else []), *(map(str, Path(path).parents) if above else [])]
     return all(os.stat(folder).st_mode & 0o001 for folder in folders)
-
-
-def settle(scratch: str) -> None:
-    """Make the scratch folder the place for everything that libraries like to write."""
-    os.chdir(scratch)
-    for name in ("HOME", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "MPLCONFIGDIR"):
-        os.environ[name] = scratch
-    tempfile.tempdir = None

@@ -24,7 +24,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
 _MNT_DETACH = 2
 
 # linux/prctl.h
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
+_SET_PARENT_DEATH_SIGNAL, _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
 
 # The calls without a wrapper in the C library; from 424 on numbers are the same everywhere.
 _NUMBERS = {"x86_64": {"pivot_root": 155, "capset": 126}, "aarch64": {"pivot_root": 41, "capset": 91}}
@@ -54,7 +54,8 @@ def _syscall(what: str, number: int, *arguments: object) -> int:
 
 
 def _prctl(what: str, option: int, value: int) -> None:
-    _checked(_libc().prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)), what)
+    arguments = [ctypes.c_ulong(number) for number in (value, 0, 0, 0)]
+    _checked(_libc().prctl(option, *arguments), what)
 
 
 # --------------------------------------------------------------------------------- privileges
@@ -62,22 +63,22 @@ def _prctl(what: str, option: int, value: int) -> None:
 
 def forbid_new_privileges() -> None:
     """Make set-uid programs and file capabilities ineffective, for good."""
-    _prctl("no_new_privs", _PR_SET_NO_NEW_PRIVS, 1)
+    _prctl("no_new_privs", _SET_NO_NEW_PRIVS, 1)
 
 
 def hide_from_others() -> None:
     """Keep processes of the same user from reading this one's memory, and from core dumps of it."""
-    _prctl("dumpable", _PR_SET_DUMPABLE, 0)
+    _prctl("dumpable", _SET_DUMPABLE, 0)
 
 
 def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends."""
-    _prctl("child subreaper", _PR_SET_SUBREAPER, 1)
+    _prctl("child subreaper", _SET_SUBREAPER, 1)
 
 
 def die_with_parent(signal_number: int) -> None:
     """Receive a signal when the parent ends."""
-    _prctl("parent death signal", _PR_SET_PDEATHSIG, signal_number)
+    _prctl("parent death signal", _SET_PARENT_DEATH_SIGNAL, signal_number)
 
 
 def drop_capabilities() -> None:
@@ -106,9 +107,8 @@ def make_read_only(path: str) -> None:
     read_only_nosuid_nodev = 1 | 2 | 4
     attributes = struct.pack("=QQQQ", read_only_nosuid_nodev, 0, 0, 0)
     at_fdcwd, at_recursive = -100, 0x8000
-    _syscall(
-        f"mount_setattr {path}", _MOUNT_SETATTR, at_fdcwd, os.fsencode(path), at_recursive, attributes, len(attributes)
-    )
+    where = (at_fdcwd, os.fsencode(path), at_recursive)
+    _syscall(f"mount_setattr {path}", _MOUNT_SETATTR, *where, attributes, len(attributes))
 
 
 def enter_root(path: str) -> None:
@@ -138,8 +138,10 @@ def landlock_version() -> int:
         return 0
 
 
-def landlock(readable: Iterable[str], writable: Iterable[str]) -> None:
+def landlock(readable: Iterable[str], listable: Iterable[str], writable: Iterable[str]) -> None:
     """Allow this process no file but those at and below the paths given, no TCP, and no signals out.
+
+    listable : folders of which, and below which, only the names may be seen.
 
     Paths that don't exist are passed over.  TCP needs version 4 of Landlock, signals version 6.
     """
@@ -153,6 +155,8 @@ def landlock(readable: Iterable[str], writable: Iterable[str]) -> None:
     try:
         for path in readable:
             _allow(ruleset, path, rights & (_EXECUTE | _READ_FILE | _READ_DIR))
+        for path in listable:
+            _allow(ruleset, path, rights & _READ_DIR)
         for path in writable:
             _allow(ruleset, path, rights & ~_IOCTL_DEV)
         _syscall("landlock", _LANDLOCK_RESTRICT, ruleset, 0)
@@ -185,5 +189,5 @@ def filter_calls(program: Sequence[bytes]) -> None:
     code = b"".join(program)
     pointer = ctypes.pointer(_Filter(len(program), code))
     mode_filter = 2
-    result = _libc().prctl(_PR_SET_SECCOMP, ctypes.c_ulong(mode_filter), pointer, ctypes.c_ulong(0), ctypes.c_ulong(0))
-    _checked(result, "seccomp")
+    rest = [ctypes.c_ulong(0), ctypes.c_ulong(0)]
+    _checked(_libc().prctl(_SET_SECCOMP, ctypes.c_ulong(mode_filter), pointer, *rest), "seccomp")

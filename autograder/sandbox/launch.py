@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autograder.sandbox.scratch import PLACES
+
 _START = """
 import sys
 sys.path.append(sys.argv.pop(1))
@@ -16,7 +18,7 @@ main()
 """
 
 
-def start(module: str, scratch: Path, **popen: Any) -> subprocess.Popen[bytes]:
+def start(module: str, scratch: Path, **streams: Any) -> subprocess.Popen[bytes]:
     """Run ``main`` of a module of this wing in an isolated Python with a clean environment."""
     root = Path(__file__).resolve().parents[2]
     line = [sys.executable, "-I", "-B", "-c", _START.format(module=module), str(root)]
@@ -26,8 +28,7 @@ def start(module: str, scratch: Path, **popen: Any) -> subprocess.Popen[bytes]:
         cwd=scratch,
         close_fds=True,
         start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        **popen,
+        **{"stdout": subprocess.DEVNULL, **streams},
     )
 
 
@@ -39,7 +40,7 @@ def clean_environment(scratch: Path) -> dict[str, str]:
     return {
         **kept,
         **dict.fromkeys(threads, "1"),
-        **dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "USERPROFILE", "IPYTHONDIR", "MPLCONFIGDIR"), home),
+        **dict.fromkeys(PLACES, home),
         "AUTOGRADER_JUDGED": "1",
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",

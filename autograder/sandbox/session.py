@@ -16,14 +16,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from autograder.judging.observe import Call, Observation
+from autograder.sandbox.ending import advise
+from autograder.sandbox.kept import WarmParent
+from autograder.sandbox.probe import best_tier
 from autograder.sandbox.spawned import Spawned
-from autograder.sandbox.terms import CellResult, Limits, SessionDied, Usage
-from autograder.sandbox.wire import ProtocolError
+from autograder.sandbox.terms import CellResult, Limits, Reason, SessionDied, Usage
+from autograder.sandbox.wire import ProtocolError, Wire
 
 GRACE_S = 2.0
+MAX_SOURCE = 400_000
+_NOT_A_REPLY = "answered with something that no answer sends"
 
 
 class Sandbox:
@@ -36,16 +41,28 @@ class Sandbox:
     """
 
     def __init__(self, *, tier: str | None = None, torch: bool = True) -> None:
-        self.tier = tier or "none"
+        self.tier = best_tier() if tier is None else tier
+        if self.tier not in ("full", "restricted", "none"):
+            raise ValueError(f"{tier!r} is not a tier: full, restricted, none")
         self._folder = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
+        self._parent: WarmParent | None = None
+        if self.tier != "none":
+            self._parent = WarmParent(self.tier, torch, Path(self._folder.name))
 
-    def session(self, limits: Limits = Limits(), files: Mapping[str, bytes] = {}) -> Session:  # noqa: B008
-        """Start a session; `files` are laid into its working folder, by name."""
+    def session(self, limits: Limits = Limits(), files: Mapping[str, bytes] | None = None) -> Session:  # noqa: B008
+        """Start a session; `files` are laid into its working folder, by name, read-only.
+
+        Raises OSError where a process or its walls cannot be set up: our fault, not a student's.
+        """
+        if self._parent is not None:
+            return Session(self._parent.session(limits, files or {}), limits)
         scratch = Path(tempfile.mkdtemp(dir=self._folder.name))
-        return Session(Spawned(limits, files, scratch), limits)
+        return Session(Spawned(limits, files or {}, scratch), limits)
 
     def close(self) -> None:
         """End the warm parent and remove what it kept."""
+        if self._parent is not None:
+            self._parent.close()
         self._folder.cleanup()
 
     def __enter__(self) -> Sandbox:
@@ -55,10 +72,24 @@ class Sandbox:
         self.close()
 
 
+class Process(Protocol):
+    """What a session needs of the process behind it."""
+
+    wire: Wire
+
+    def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
+        """End it with everything that it started; `gone` where it hung up first."""
+        ...
+
+    def how_it_ended(self) -> tuple[Reason, str] | None:
+        """Return a reason and what happened, where it ended by itself."""
+        ...
+
+
 class Session:
     """One notebook's run.  A context manager; `Sandbox.session` makes it."""
 
-    def __init__(self, process: Any, limits: Limits) -> None:
+    def __init__(self, process: Process, limits: Limits) -> None:
         self._process = process
         self._limits = limits
         self._begun = time.monotonic()
@@ -72,18 +103,17 @@ class Session:
         Raises SessionDied where the process ended, or had to be ended.
         """
         limit = self._limits.wall_s if wall_limit_s is None else wall_limit_s + GRACE_S
-        reply = self._ask({"op": "run_cell", "source": source}, limit, f"The cell {label!r}")
-        if not isinstance(reply, dict) or set(reply) != {"status", "stdout", "cut", "error"}:
-            self._end("protocol")
-        error = reply["error"]
-        if reply["status"] not in ("ok", "error") or (reply["status"] == "ok") != (error is None):
-            self._end("protocol")
-        if not isinstance(reply["stdout"], str) or not isinstance(error, (dict, type(None))):
-            self._end("protocol")
+        what = f"The cell {label!r}"
+        if len(source) > MAX_SOURCE:
+            told = {"type": "CellTooLong", "message": f"the cell has {len(source)} characters"}
+            return CellResult("error", "", told)
+        reply = self._ask({"op": "run_cell", "source": source}, limit, what)
+        if not _is_cell_reply(reply):
+            self._end("protocol", what, _NOT_A_REPLY)
         if reply["cut"]:
             self._notice("output")
-        self._notice_refusal(error)
-        return CellResult(reply["status"], reply["stdout"][: self._limits.output_bytes], error)
+        self._notice_refusal(reply["error"])
+        return CellResult(reply["status"], reply["stdout"][: self._limits.output_bytes], reply["error"])
 
     def observe(self, name: str, call: Call, wall_limit_s: float | None = None) -> Observation:
         """Call what `name` stands for now, inside the session, and say what came of it.
@@ -91,11 +121,12 @@ class Session:
         A missing name gives the fact ``undefined``.  Raises SessionDied as `run_cell` does.
         """
         limit = (call.wall_limit_s if wall_limit_s is None else wall_limit_s) + GRACE_S
-        reply = self._ask({"op": "observe", "name": name, "call": call.tree()}, limit, f"A call of {name}")
+        what = f"A call of {name}"
+        reply = self._ask({"op": "observe", "name": name, "call": call.tree()}, limit, what)
         try:
             seen = Observation.from_tree(reply)
         except (ValueError, TypeError, AttributeError):
-            self._end("protocol")
+            self._end("protocol", what, _NOT_A_REPLY)
         self._notice_refusal(seen.error)
         return seen
 
@@ -114,31 +145,42 @@ class Session:
         self.close()
 
     def _ask(self, request: dict[str, Any], limit_s: float, what: str) -> Any:
+        """Send a request and return the reply to it; ends the session where anything is amiss."""
         if self._death is not None:
             raise self._death
-        wire = self._process.wire
+        if self._usage is not None:
+            raise ValueError("the session is closed")
         now = time.monotonic()
         deadline = min(now + limit_s, self._begun + self._limits.wall_s)
         request["id"] = secrets.token_hex(16)
         try:
-            if wire.pending():
-                wire.receive(now + 1.0)
-                raise ProtocolError("a reply came before its request")
-            wire.send(request, deadline)
-            reply = wire.receive(deadline)
+            reply = self._exchange(request, deadline)
         except TimeoutError:
-            self._end("timed_out", f"{what} was still running after {deadline - now:.3g} seconds.")
+            self._end("timed_out", what, f"was still running after {deadline - now:.3g} seconds")
         except ProtocolError:
-            self._end("protocol")
+            self._end("protocol", what, _NOT_A_REPLY)
         except (EOFError, OSError):
-            self._end("crashed")
+            self._end("crashed", what, "ended the Python process")
         if not isinstance(reply, dict) or set(reply) != {"id", "reply"} or reply["id"] != request["id"]:
-            self._end("protocol")
+            self._end("protocol", what, _NOT_A_REPLY)
         return reply["reply"]
 
-    def _end(self, reason: Any, says: str | None = None) -> NoReturn:
-        self.close()
-        self._death = SessionDied(reason, says or reason)
+    def _exchange(self, request: dict[str, Any], deadline: float) -> Any:
+        wire = self._process.wire
+        if wire.pending():
+            # Nothing was asked: only the end of the connection may be there.
+            wire.receive(time.monotonic() + 1.0)
+            raise ProtocolError("a reply came before its request")
+        wire.send(request, deadline)
+        return wire.receive(deadline)
+
+    def _end(self, reason: Reason, what: str, happened: str) -> NoReturn:
+        wall_s = time.monotonic() - self._begun
+        self._usage = self._process.end(wall_s, self._noticed, gone=reason == "crashed")
+        if reason == "crashed":
+            reason, happened = self._process.how_it_ended() or (reason, happened)
+        self._usage.tripped.append(reason)
+        self._death = SessionDied(reason, f"{what} {happened}. {advise(reason, self._limits)}")
         raise self._death
 
     def _notice(self, what: str) -> None:
@@ -148,3 +190,11 @@ class Session:
     def _notice_refusal(self, error: dict[str, Any] | None) -> None:
         if error is not None and error.get("type") == "PermissionError":
             self._notice(f"refused: {str(error.get('message'))[:200]}")
+
+
+def _is_cell_reply(reply: Any) -> bool:
+    if not isinstance(reply, dict) or set(reply) != {"status", "stdout", "cut", "error"}:
+        return False
+    if not isinstance(reply["stdout"], str) or not isinstance(reply["error"], (dict, type(None))):
+        return False
+    return bool(reply["status"] == ("ok" if reply["error"] is None else "error"))

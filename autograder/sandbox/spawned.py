@@ -1,7 +1,8 @@
 """A session in a plain process of its own: the tier "none", which works on every platform.
 
 The process connects back over the loopback interface and shows a token, because that is the one
-kind of connection that every platform offers with a deadline.
+kind of connection that every platform offers with a deadline.  It starts anew for each session:
+only Linux forks a warm Python without harm.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from autograder.sandbox.ending import tell_end
 from autograder.sandbox.launch import start
-from autograder.sandbox.terms import Limits, Usage
+from autograder.sandbox.scratch import lay_files
+from autograder.sandbox.terms import Limits, Reason, Usage
 from autograder.sandbox.wire import Wire
 
 START_S = 60.0
@@ -31,51 +34,61 @@ class Spawned:
 
     def __init__(self, limits: Limits, files: Mapping[str, bytes], scratch: Path) -> None:
         self._scratch = scratch
+        self._status: int | None = None
         lay_files(files, scratch)
         token = secrets.token_hex(16)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._process = start("answerer", scratch, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            order = {
-                "port": listener.getsockname()[1],
-                "token": token,
-                "scratch": str(scratch),
-                "limits": asdict(limits),
-            }
+            port = listener.getsockname()[1]
+            order = {"port": port, "token": token, "scratch": str(scratch), "limits": asdict(limits)}
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.close()
             self.wire = Wire(_accept(listener, token), foreign=True)
 
-    def end(self, wall_s: float, noticed: list[str]) -> Usage:
+    def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
         """Kill the process and its group; return what it used."""
+        if gone:
+            # It hung up first: it has a moment to end, so that its status tells how.
+            self._wait(1.0)
         self.wire.close()
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        else:
-            self._process.kill()
-        cpu_s, peak_bytes = self._reap()
+        cpu_s = self._kill()
         shutil.rmtree(self._scratch, ignore_errors=True)
-        return Usage(cpu_s, wall_s, peak_bytes, "none", noticed)
+        return Usage(cpu_s, wall_s, 0, "none", [*noticed])
 
-    def _reap(self) -> tuple[float, int]:
+    def how_it_ended(self) -> tuple[Reason, str] | None:
+        """Return a reason and what happened, once `end` was called; None where it did not end by itself."""
+        if self._status is None:
+            return None
+        return tell_end({"exit": self._status} if self._status >= 0 else {"signal": -self._status})
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the process to end, without collecting its status where that can be left."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._has_ended():
+                return
+            time.sleep(0.01)
+
+    def _has_ended(self) -> bool:
+        if not hasattr(os, "waitid"):
+            self._status = self._process.poll()
+            return self._status is not None
+        seen = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if seen is not None:
+            self._status = seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
+        return seen is not None
+
+    def _kill(self) -> float:
         if not hasattr(os, "wait4"):
+            self._process.kill()
             self._process.wait()
-            return 0.0, 0
-        _, status, usage = os.wait4(self._process.pid, 0)
+            return 0.0
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        _, status, used = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_utime + usage.ru_stime, 0
-
-
-def lay_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files below a folder, read-only.  Raises ValueError for a name that leads out of it."""
-    for name, content in files.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"{name!r} leads out of the working folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(0o444)
+        return used.ru_utime + used.ru_stime
 
 
 def _accept(listener: socket.socket, token: str) -> socket.socket:
@@ -87,5 +100,6 @@ def _accept(listener: socket.socket, token: str) -> socket.socket:
         sock.settimeout(5.0)
         with contextlib.suppress(OSError):
             if secrets.compare_digest(sock.recv(len(token)), token.encode()):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
         sock.close()

@@ -28,7 +28,8 @@ MAX_ARRAY_BYTES = 256 * 2**20
 MAX_ARRAYS = 1000
 MAX_DEPTH = 32
 MAX_SIDE = 2**31
-DTYPES = frozenset(["|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"])
+_SIGNED, _UNSIGNED = ("|i1", "<i2", "<i4", "<i8"), ("|u1", "<u2", "<u4", "<u8")
+DTYPES = frozenset({"|b1", *_SIGNED, *_UNSIGNED, "<f2", "<f4", "<f8", "<c8", "<c16"})
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -64,7 +65,7 @@ class Wire:
         self._push(len(header).to_bytes(4, "big") + header, deadline)
         for array in arrays:
             if array.nbytes:
-                self._push(memoryview(array.reshape(-1).view(np.uint8)), deadline)
+                self._push(_bytes_of(array), deadline)
 
     def receive(self, deadline: float | None = None) -> Any:
         """Return the next tree.
@@ -124,10 +125,10 @@ class Wire:
         except (ValueError, MemoryError) as error:
             raise ProtocolError(f"an array of shape {shape} cannot be made") from error
         if array.nbytes:
-            self._pull(memoryview(array.reshape(-1).view(np.uint8)), deadline)
+            self._pull(_bytes_of(array), deadline)
         if dtype.kind == "b":
             # A byte other than 0 and 1 in a bool array would be true and yet unequal to True.
-            return array.view(np.uint8) != 0
+            return np.asarray(array.view(np.uint8) != 0)
         return array
 
     def _wait_until(self, deadline: float | None) -> None:
@@ -138,6 +139,10 @@ class Wire:
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         self.sock.settimeout(left)
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _portable(array: np.ndarray) -> np.ndarray:

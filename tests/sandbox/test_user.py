@@ -1,0 +1,62 @@
+"""The walls as an ordinary user, tried by root in a process of another user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import best_tier
+from tests.sandbox.conftest import TIERS
+
+# A Python below root's closed home folder is made reachable in a mount namespace of the test's own.
+BECOME_A_USER = """
+set -e
+if ! setpriv --reuid 12345 --regid 12345 --clear-groups test -r "$1/lib"; then
+    home=$(echo "$1" | cut -d/ -f1-2)
+    mount -t tmpfs -o mode=755 none /mnt
+    mkdir /mnt/kept && mount --bind "$1" /mnt/kept
+    mount -t tmpfs -o mode=755 none "$home"
+    mkdir -p "$1" && mount --move /mnt/kept "$1"
+fi
+shift
+exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all "$@"
+"""
+TRY = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from autograder.sandbox import Limits, Sandbox, SessionDied
+with Sandbox(tier=sys.argv[2], torch=False) as sandbox, sandbox.session() as session:
+    assert session.run_cell("import os, wave; open('mine', 'w').write('x')", "1").error is None
+    for attempt in (f"open('/proc/{os.getpid()}/environ')", f"open('{sys.argv[3]}')", "import os; os.setuid(0)",
+                    f"import os; os.kill({os.getppid()}, 15)", "import socket; socket.create_connection(('127.0.0.1', 9))"):
+        assert session.run_cell(attempt, "1").error is not None, attempt
+    usage = session.close()
+print(os.getuid(), usage.tier)
+"""
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="all tests already run as an ordinary user"
+)
+@pytest.mark.parametrize("tier", ["restricted", "full"])
+def test_do_the_walls_stand_for_an_ordinary_user(tier: str, tmp_path: Path) -> None:
+    if TIERS.index(tier) > TIERS.index(best_tier()) or not (
+        shutil.which("setpriv") and shutil.which("unshare")
+    ):
+        pytest.skip("this machine lacks the tier, or setpriv and unshare to become another user")
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    root = str(Path(__file__).resolve().parents[2])
+    become = ["unshare", "--mount", "sh", "-c", BECOME_A_USER, "sh", sys.base_prefix]
+    python = [sys.executable, "-B", "-c", TRY, root, tier, str(secret)]
+    ran = subprocess.run(
+        [*become, *python], capture_output=True, text=True, timeout=120, cwd="/", check=False
+    )
+    if "mount" in ran.stderr:
+        pytest.skip(f"root may not mount here: {ran.stderr}")
+    assert ran.stdout == f"12345 {tier}\n", ran.stderr
