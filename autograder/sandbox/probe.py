@@ -53,7 +53,7 @@ def describe_machine() -> list[Row]:
 
 _NAMESPACES = (
     "Network, processes, files and IPC of a session are its own.",
-    "Allow unprivileged user namespaces: Ubuntu needs an AppArmor profile with userns, Docker a seccomp profile.",
+    "Allow unprivileged user namespaces (Ubuntu: an AppArmor profile with userns; Docker: seccomp).",
 )
 _FILTER = (
     "New processes and sockets can be refused.",

@@ -82,8 +82,8 @@ class Wire:
         arrays = [self._pull_array(dtype, shape, deadline) for dtype, shape in forms]
         try:
             return tree.join(skeleton, arrays)
-        except ValueError as error:
-            raise ProtocolError(str(error)) from None
+        except (ValueError, TypeError, ArithmeticError, MemoryError) as error:
+            raise ProtocolError(f"the message has no tree's form: {error}") from None
 
     def pending(self) -> bool:
         """Whether anything, be it the end of the connection, has already arrived."""

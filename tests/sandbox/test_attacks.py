@@ -39,9 +39,8 @@ def run(sandbox: Sandbox, cell: str, limits: Limits | None = None) -> CellResult
 
 def refused(result: CellResult) -> bool:
     """Whether the cell ended in the system's refusal, of whatever kind."""
-    return result.error is not None and result.error["type"] in (
-        "PermissionError", "FileNotFoundError", "OSError", "ConnectionRefusedError", "ProcessLookupError", "NotADirectoryError",
-    )  # fmt: skip
+    kinds = {"PermissionError", "FileNotFoundError", "NotADirectoryError", "ProcessLookupError", "OSError"}
+    return result.error is not None and result.error["type"] in kinds | {"ConnectionRefusedError"}
 
 
 def nothing_left(sandbox: Sandbox) -> bool:
@@ -59,7 +58,8 @@ def nothing_left(sandbox: Sandbox) -> bool:
 def secret_files() -> list[str]:
     package = Path(autograder.__file__).parent
     return [
-        "/etc/shadow", "/etc/passwd", str(REPOSITORY / "pyproject.toml"), str(package / "grading" / "__init__.py"),
+        "/etc/shadow", "/etc/passwd",
+        str(REPOSITORY / "pyproject.toml"), str(package / "grading" / "__init__.py"),
         *map(str, sorted((REPOSITORY / "solutions").rglob("*.py"))[:2]),
         *map(str, sorted((REPOSITORY / "notebooks").rglob("*.npz"))[:1]),
         "/proc/1/environ", "/proc/1/mem", f"/proc/{os.getpid()}/environ", f"/proc/{os.getppid()}/cmdline",
@@ -266,7 +266,8 @@ def test_is_the_end_of_the_first_process_the_end_of_all(full: Sandbox) -> None:
 
 
 def test_does_the_processor_time_of_all_processes_count(full: Sandbox) -> None:
-    cell = "import os\nfor i in range(3):\n    if os.fork() == 0:\n        while True: pass\nimport time; time.sleep(60)"
+    burn = "for i in range(3):\n    if os.fork() == 0:\n        while True: pass"
+    cell = f"import os, time\n{burn}\ntime.sleep(60)"
     with full.session(Limits(cpu_s=1)) as session, pytest.raises(SessionDied, match="processor time"):
         session.run_cell(cell, "1")
 
@@ -276,13 +277,13 @@ def test_are_new_processes_refused_where_nothing_would_end_them(walled: Sandbox)
         pytest.skip("in the tier full the namespace ends them")
     for cell in ("import os; os.fork()", "import subprocess; subprocess.run(['/bin/true'])"):
         assert refused(run(walled, cell))
-    assert (
-        run(walled, "import threading\nt = threading.Thread(target=print)\nt.start(); t.join()").error is None
-    )
+    a_thread = "import threading\nt = threading.Thread(target=print)\nt.start(); t.join()"
+    assert run(walled, a_thread).error is None
 
 
 def test_does_shared_memory_count(walled: Sandbox) -> None:
-    cell = "import mmap, time\nm = mmap.mmap(-1, 400 * 2**20)\nfor i in range(0, len(m), 4096): m[i] = 1\ntime.sleep(5)"
+    touch = "import mmap, time\nm = mmap.mmap(-1, 400 * 2**20)\nfor i in range(0, len(m), 4096): m[i] = 1"
+    cell = f"{touch}\ntime.sleep(5)"
     with walled.session(Limits(memory_bytes=2**28)) as session, pytest.raises(SessionDied) as died:
         session.run_cell(cell, "1")
     assert died.value.reason == "out_of_memory"
@@ -325,7 +326,7 @@ session.run_cell("import time; time.sleep(100)", "1")
         "import pickle; p = pickle.dumps(request); wire.sock.sendall(len(p).to_bytes(4, 'big') + p)",
         "wire.send({'id': 'x', 'reply': {}})",
         "wire.send({'id': request['id'], 'reply': 7})",
-        "wire.send({'id': request['id'], 'reply': {'outputs': [], 'gradients': {}, 'facts': {}, 'error': None}})",
+        "wire.send({'id': request['id'], 'reply': dict(outputs=[], gradients={}, facts={}, error=None)})",
         "wire.send([1, 2])",
     ],
 )
