@@ -8,7 +8,7 @@ sys.path.insert(0, str(ROOT))
 
 from autograder.authoring.steps import preprocessors  # noqa: E402
 from autograder.course import read_course  # noqa: E402
-from autograder.grading.gradebook import CourseLatePenalty  # noqa: E402
+from autograder.grading.gradebook import CourseLatePenalty, JudgeOutside, sanitising_steps, steps  # noqa: E402
 
 course = read_course(ROOT)
 course.grading.mkdir(exist_ok=True)
@@ -27,5 +27,9 @@ c.CourseDirectory.source_with_tests_directory = "grading/source_with_tests"
 
 c.GenerateAssignment.preprocessors = preprocessors()
 c.ClearMarkScheme.enforce_metadata = False
+c.Autograde.sanitize_preprocessors = sanitising_steps()
+c.Autograde.autograde_preprocessors = steps(JudgeOutside)
 c.AssignLatePenalties.plugin_class = CourseLatePenalty
+
+# Without the two lines on Autograde nbgrader runs the notebooks itself, as it comes; then this counts:
 c.Execute.timeout = 300

@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("lessons", nargs="*", metavar="LESSON", help="all lessons, unless named")
     build.add_argument("--check", action="store_true", help="change nothing; fail where something differs")
     build.set_defaults(run=_build)
+    mutants = calls.add_parser("mutants", help="run automatic mutants of the worked solutions")
+    mutants.add_argument("lessons", nargs="*", metavar="LESSON", help="all lessons, unless named")
+    mutants.set_defaults(run=_mutants)
     attempt = calls.add_parser("try", help="judge a plain .py or .ipynb file")
     attempt.add_argument("files", nargs="+", type=Path, metavar="FILE")
     attempt.add_argument("--track", choices=TRACKS, help="a notebook's name, or from_scratch, unless given")
@@ -109,6 +112,23 @@ def _build(options: argparse.Namespace) -> int:
     if options.check and report.changed:
         print("Run `make build` and commit what it writes.")
     return 1 if report.problems or (options.check and report.changed) else 0
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    from autograder.authoring.mutants import MutantRunner
+    from autograder.authoring.prove import Prover
+    from autograder.authoring.reader import find_lessons
+    from autograder.tables import show_table
+
+    rows, alive = [], []
+    for lesson in _chosen(find_lessons(find_root()), options.lessons):
+        for report in MutantRunner(Prover(lesson)).run_all():
+            print(f"{lesson.name} {report.exercise} ({report.track}): {report.made}", file=sys.stderr)
+            rows.append((lesson.name, report.exercise, report.track, str(report.made), str(len(report.survivors))))
+            alive += [(report.exercise, report.track, label, why) for label, why in report.survivors.items()]
+    show_table("Automatic mutants", ("lesson", "exercise", "track", "made", "survived"), rows)
+    show_table("Survivors", ("exercise", "track", "change", "why nothing can notice it"), alive)
+    return 1 if any(not why for *_, why in alive) else 0
 
 
 def _chosen(lessons: list[LessonSource], names: Sequence[str]) -> list[LessonSource]:

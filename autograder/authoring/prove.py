@@ -16,12 +16,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from autograder.authoring.reader import LessonSource, stub_of
 from autograder.authoring.worked import Answer, LessonAnswers
-from autograder.judging.compare import FAR, distance
-from autograder.judging.exercise import Derivation, Exercise, ExerciseError, Mistake, Written
+from autograder.judging.compare import FAR, distance, exactly_equal
+from autograder.judging.exercise import (
+    Derivation,
+    Derivations,
+    Exercise,
+    ExerciseError,
+    Mistake,
+    Reply,
+    Trained,
+    Written,
+)
 from autograder.judging.judge import judge
-from autograder.judging.observe import Observation, observe
+from autograder.judging.observe import Give, Observation, observe
+from autograder.judging.options import statement
 from autograder.judging.prepare import Prepared, PreparedCase, prepare
 from autograder.judging.verdict import NOT_ATTEMPTED, NOT_YET, PASSED, Verdict
 
@@ -55,7 +67,8 @@ class Prover:
     def prepared(self, name: str, track: str, seed: int, public: bool = False) -> Prepared:
         """Draw an exercise's cases, with the known mistakes' outputs."""
         wrong, breaking = self.answers.wrong(name, track), self.answers.breaking(name, track)
-        return prepare(name, self.lesson.exercises[name], track, seed, wrong, breaking, public)
+        functions = self.answers.functions(name)
+        return prepare(name, self.lesson.exercises[name], track, seed, wrong, breaking, public, functions)
 
     def casebook(self) -> list[Prepared]:
         """Return all exercises of the lesson with their public cases."""
@@ -79,7 +92,8 @@ class Prover:
             _check_declaration(proof, name, exercise)
             if isinstance(exercise.kind, Written):
                 return proof
-            for seed in (PUBLIC_SEED, *FRESH_SEEDS):
+            fresh = () if isinstance(exercise.kind, (Trained, Reply)) else FRESH_SEEDS
+            for seed in (PUBLIC_SEED, *fresh):
                 prepared = self.prepared(name, track, seed, public=seed == PUBLIC_SEED)
                 proof.cases = len(prepared.cases)
                 self._prove_right(proof, prepared, exercise)
@@ -98,7 +112,7 @@ class Prover:
                 answers[right.id] = self.answers.right(exercise, prepared.name, right, prepared.track)
         proof.right = len(answers) - 1
         for label, answer in answers.items():
-            verdict = judge_here(prepared, answer)
+            verdict = self._judge(prepared, answer)
             if verdict.outcome != PASSED:
                 proof.problems.append(f"{label} should pass, but: {verdict.says} {_failed(verdict)}")
 
@@ -107,14 +121,18 @@ class Prover:
         stub = worked.variant(
             prepared.name, stub_of(worked.source.cell("exercise", prepared.name).source), "stub"
         )
-        outcome = judge_here(prepared, stub).outcome
+        outcome = self._judge(prepared, stub).outcome
         if outcome != NOT_ATTEMPTED:
             proof.problems.append(f"the released stub should be not attempted, but is {outcome}")
 
     def _prove_mistakes(self, proof: Proof, prepared: Prepared, exercise: Exercise) -> None:
-        if isinstance(exercise.kind, Derivation):
+        if isinstance(exercise.kind, (Derivation, Derivations)):
             proof.mistakes = len(exercise.mistakes)
             _prove_wrong_lines(proof, prepared, exercise)
+            return
+        if isinstance(exercise.kind, Reply):
+            proof.mistakes = len(exercise.mistakes)
+            _prove_wrong_replies(proof, prepared, exercise)
             return
         known = [m for m in exercise.mistakes if m.id in prepared.mistakes]
         proof.mistakes = len(known)
@@ -124,21 +142,23 @@ class Prover:
 
     def _prove_mistake(self, proof: Proof, prepared: Prepared, exercise: Exercise, mistake: Mistake) -> None:
         here = self.answers.home(prepared.name, mistake) == prepared.track
-        if mistake.breaks is None:
-            if max(_distance(prepared, case, mistake.id) for case in _telling(prepared)) < FAR:
-                proof.problems.append(
-                    f"mistake {mistake.id} is less than {FAR:g} tolerances away from what is right"
-                )
+        if mistake.breaks is None and _farthest(prepared, mistake.id) < FAR:
+            proof.problems.append(
+                f"mistake {mistake.id} is less than {FAR:g} tolerances away from what is right"
+            )
         if here:
-            verdict = judge_here(prepared, self.answers.mistake(prepared.name, mistake))
+            verdict = self._judge(prepared, self.answers.mistake(prepared.name, mistake))
         else:
             verdict = judge(prepared, lambda case: _pretended(prepared, case, mistake.id))
         _expect_named(proof, exercise, mistake, verdict)
 
+    def _judge(self, prepared: Prepared, answer: Answer) -> Verdict:
+        return judge_here(prepared, answer, self.answers.functions(prepared.name).__getitem__)
 
-def judge_here(prepared: Prepared, answer: Answer) -> Verdict:
+
+def judge_here(prepared: Prepared, answer: Answer, give: Give | None = None) -> Verdict:
     """Judge one of our own answers in this process."""
-    return judge(prepared, lambda case: observe(answer, prepared.call(case)))
+    return judge(prepared, lambda case: observe(answer, prepared.call(case), give))
 
 
 def _telling(prepared: Prepared) -> list[PreparedCase]:
@@ -152,14 +172,17 @@ def _failed(verdict: Verdict) -> str:
 
 def _pretended(prepared: Prepared, case: PreparedCase, mistake: str) -> Observation:
     """Return a mistake's values as if the track's own function had given them."""
-    if mistake not in case.wrong:
-        tensors = dict.fromkeys(case.expected, prepared.framework == "torch")
-        return Observation(dict(case.expected), dict(case.expected_gradients), {"tensors": tensors})
-    wrong = case.wrong[mistake]
-    if "error" in wrong:
+    wrong = case.wrong.get(mistake)
+    if wrong is None and case.raises is not None:
+        return Observation(error={"type": case.raises, "message": ""})
+    if wrong is not None and "error" in wrong:
         return Observation(error={"type": wrong["error"], "message": wrong.get("message", "")})
-    tensors = dict.fromkeys(wrong, prepared.framework == "torch")
-    return Observation(dict(wrong), dict(case.expected_gradients), {"tensors": tensors})
+    outputs = dict(case.expected if wrong is None else wrong)
+    facts: dict[str, Any] = {"tensors": dict.fromkeys(outputs, prepared.framework == "torch")}
+    if case.linear:
+        sizes = {"sizes": [1, 4], "total_bytes": [0, 0], "peak_bytes": [0, 0], "operations": [0, 0]}
+        facts["growth"] = {**sizes, "called": []}
+    return Observation(outputs, dict(case.expected_gradients), facts)
 
 
 def _expect_named(proof: Proof, exercise: Exercise, mistake: Mistake, verdict: Verdict) -> None:
@@ -180,7 +203,23 @@ def _distance(prepared: Prepared, case: PreparedCase, mistake: str, other: str |
     base: dict[str, Any] = case.expected if other is None else case.wrong[other]
     if "error" in wrong or "error" in base:
         return 0.0 if wrong.get("error") == base.get("error") else float("inf")
-    return max(distance(wrong[n], base[n], case.rtol) for n in prepared.options["returns"])
+    return max(_apart(case, name, wrong[name], base[name]) for name in base)
+
+
+def _farthest(prepared: Prepared, mistake: str, other: str | None = None) -> float:
+    """Return the distance on the case that tells most."""
+    return max((_distance(prepared, case, mistake, other) for case in _telling(prepared)), default=0.0)
+
+
+def _apart(case: PreparedCase, name: str, one: np.ndarray, two: np.ndarray) -> float:
+    """Return how far two values of an output are apart; where chance plays, far is two allowances."""
+    if one.shape != two.shape:
+        return float("inf")
+    if name in case.spread:
+        return FAR * float(np.max(np.abs(one - two) / case.spread[name])) / 2
+    if "O" in (one.dtype.kind, two.dtype.kind):
+        return 0.0 if exactly_equal(one, two) else float("inf")
+    return distance(one, two, case.rtol)
 
 
 def _prove_distinct(proof: Proof, prepared: Prepared, exercise: Exercise) -> None:
@@ -189,18 +228,38 @@ def _prove_distinct(proof: Proof, prepared: Prepared, exercise: Exercise) -> Non
         for second in valued[i + 1 :]:
             if first.same_as == second.id or second.same_as == first.id:
                 continue
-            if max(_distance(prepared, case, first.id, second.id) for case in _telling(prepared)) < FAR:
+            if _farthest(prepared, first.id, second.id) < FAR:
                 proof.problems.append(f"mistakes {first.id} and {second.id} cannot be told apart on any case")
 
 
 def _prove_wrong_lines(proof: Proof, prepared: Prepared, exercise: Exercise) -> None:
-    start = prepared.options["start"]
+    chains: list[str | None] = list(prepared.options.get("chains", [None]))
     for mistake in exercise.mistakes:
-        verdict = judge_here(prepared, [start, mistake.line])
-        _expect_named(proof, exercise, mistake, verdict)
-    leap = judge_here(prepared, [start, prepared.options["goal"]])
-    if leap.outcome == PASSED and prepared.options["min_steps"] > 1:
+        start = statement(prepared.options, mistake.chain)["start"]
+        answer = _with_lines(prepared, mistake.chain, [start, mistake.line or ""])
+        _expect_named(proof, exercise, mistake, judge_here(prepared, answer))
+    leaps = {chain: [s["start"], s["goal"]] for chain in chains for s in [statement(prepared.options, chain)]}
+    leap = judge_here(prepared, leaps.get(None, leaps))
+    if leap.outcome == PASSED and any(statement(prepared.options, c)["min_steps"] > 1 for c in chains):
         proof.problems.append("the start followed by the goal should not count as a derivation")
+
+
+def _with_lines(prepared: Prepared, chain: str | None, lines: list[str]) -> Any:
+    """Return an answer with these lines in one chain, and no others."""
+    return lines if chain is None else {chain: lines}
+
+
+def _prove_wrong_replies(proof: Proof, prepared: Prepared, exercise: Exercise) -> None:
+    assert isinstance(exercise.kind, Reply)
+    for mistake in exercise.mistakes:
+        given = zip(mistake.reply or (), exercise.kind.answer, strict=True)
+        reply = [_unlike(right) if part is None else part for part, right in given]
+        _expect_named(proof, exercise, mistake, judge_here(prepared, tuple(reply)))
+
+
+def _unlike(part: Any) -> Any:
+    """Return a part of a reply that is surely not the right one."""
+    return part + "?" if isinstance(part, str) else part * 3 + 7
 
 
 def _check_declaration(proof: Proof, name: str, exercise: Exercise) -> None:

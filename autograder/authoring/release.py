@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -30,12 +31,20 @@ def write_release(course: Course, lessons: Sequence[Assigned], track: str | None
         if not tracks:
             raise CourseError(f"course.toml does not assign {name} in the track {track!r}.")
         _copy_lesson(course.root / "notebooks" / name, to / "notebooks" / name, tracks)
-    if (course.root / "data").is_dir():
-        shutil.copytree(course.root / "data", to / "data", dirs_exist_ok=True, ignore=_not_data)
+    _copy_data(course.root / "data", to)
     wheel = build_wheel(course.root, [course.root / "notebooks" / name for name in chosen], to)
     with_torch = any("pytorch" in tracks for tracks in chosen.values())
     _write_start(course, chosen, wheel, with_torch, to)
     yield from sorted(path for path in to.rglob("*") if path.is_file())
+
+
+def _copy_data(data: Path, to: Path) -> None:
+    """Copy the data sets that the released notebooks name, without their generators."""
+    shutil.rmtree(to / "data", ignore_errors=True)
+    text = "".join(path.read_text("utf-8") for path in (to / "notebooks").rglob("*.ipynb"))
+    for folder in sorted(data.iterdir()) if data.is_dir() else []:
+        if folder.is_dir() and folder.name in text:
+            shutil.copytree(folder, to / "data" / folder.name, ignore=_not_data)
 
 
 def _not_data(folder: str, names: list[str]) -> set[str]:
@@ -84,8 +93,15 @@ def _write_start(
     (to / "environment.yml").write_text(ENVIRONMENT.format(wheel=wheel.name, extras=extras), "utf-8")
     listed = "\n".join(f"- `notebooks/{name}/{t}.ipynb`" for name, tracks in chosen.items() for t in tracks)
     only_numpy = ONLY_NUMPY.format(wheel=wheel.name) if with_torch else ""
-    start = START.format(title=course.title, listed=listed, first=next(iter(chosen)), only_numpy=only_numpy)
+    first = next(iter(chosen))
+    exercise = _first_exercise(to / "notebooks" / first / f"{chosen[first][0]}.ipynb")
+    start = START.format(title=course.title, listed=listed, first=first, only_numpy=only_numpy, exercise=exercise)
     (to / "START.md").write_text(start, "utf-8")
+
+
+def _first_exercise(path: Path) -> str:
+    marks = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    return str(next(mark["grade_id"] for mark in marks if mark.get("solution")))
 
 
 ENVIRONMENT = """\
@@ -139,7 +155,7 @@ With conda: `conda env create -f environment.yml`, then `conda activate autograd
 Open a notebook and run its cells from the top. Where a cell says `YOUR CODE HERE`, write your
 answer. The cell below it checks the answer and shows a card: what passed, what didn't, and why.
 
-- `lesson.hint("{{exercise}}")` gives a hint, then the next one.
+- `lesson.hint("{exercise}")` gives a hint for the exercise of that name, then the next one.
 - `lesson.progress()` shows what has passed.
 
 Keep the cells with the checks, and keep the notebooks' names: grading looks for them. You may add

@@ -9,15 +9,25 @@ copy of that namespace.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import inspect
 import io
 import linecache
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from autograder.authoring.reader import LessonSource, Source, without_marks
-from autograder.judging.exercise import Derivation, Exercise, ExerciseError, Mistake, Right, Written
+from autograder.judging.exercise import (
+    Derivation,
+    Derivations,
+    Exercise,
+    ExerciseError,
+    Mistake,
+    Reply,
+    Right,
+    Written,
+)
+from autograder.judging.prepare import Mistaken
 
 Answer = Any
 
@@ -94,42 +104,51 @@ class LessonAnswers:
             raise ExerciseError(f"{name}: mistake {mistake.id!r} has neither an edit nor a function")
         return self.worked[self.home(name, mistake)].edited(name, mistake)
 
-    def wrong(self, name: str, track: str) -> dict[str, Callable[..., Any]]:
-        """Return the mistakes with wrong values, as functions of NumPy arrays, by id."""
+    def wrong(self, name: str, track: str) -> dict[str, Mistaken]:
+        """Return the mistakes with wrong values by id, each with the framework that it is written in."""
         exercise = self.lesson.exercises[name]
-        if isinstance(exercise.kind, (Written, Derivation)):
+        if isinstance(exercise.kind, (Written, Derivation, Derivations, Reply)):
             return {}
         chosen = [m for m in exercise.mistakes if m.breaks is None and m.track in (None, track)]
-        return {m.id: self._in_numpy(name, m) for m in chosen}
+        return {m.id: self._mistaken(name, m) for m in chosen}
 
     def breaking(self, name: str, track: str) -> list[str]:
         """Return the ids of the mistakes that break a property in a track."""
         mistakes = self.lesson.exercises[name].mistakes
         return [m.id for m in mistakes if m.breaks is not None and self.home(name, m) == track]
 
-    def _in_numpy(self, name: str, mistake: Mistake) -> Callable[..., Any]:
-        function = self.mistake(name, mistake)
-        return through_torch(function) if self.home(name, mistake) == "pytorch" else function
+    def _mistaken(self, name: str, mistake: Mistake) -> Mistaken:
+        framework = "torch" if self.home(name, mistake) == "pytorch" else "numpy"
+        return Mistaken(self.mistake(name, mistake), framework)
+
+    def functions(self, name: str) -> dict[str, Callable[..., Any]]:
+        """Return the functions that arguments of an exercise may name: the public part's and the judge's."""
+        exercise = self.lesson.exercises[name]
+        return {**public_functions(self.lesson, exercise), **exercise.given}
 
     def right(self, exercise: Exercise, name: str, right: Right, track: str) -> Answer:
         """Return an odd but right answer for a track."""
         if right.lines is not None:
-            return list(right.lines)
+            return right.lines
+        if right.reply is not None:
+            return right.reply
         if right.function is not None:
             return right.function
         return self.worked[track].variant(name, right.source or "", f"also right {right.id}")
 
 
-def through_torch(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function of tensors as a function of arrays."""
-
-    def call(*arguments: Any) -> Any:
-        import torch
-
-        tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        result = function(*tensors)
-        if isinstance(result, (tuple, list)):
-            return tuple(t.detach().numpy() for t in result)
-        return result.detach().numpy()
-
-    return call
+def public_functions(lesson: LessonSource, exercise: Exercise) -> dict[str, Callable[..., Any]]:
+    """Return the functions that an exercise's public part defines, by name."""
+    if exercise.public_part is None:
+        return {}
+    path = lesson.folder / "public" / f"{exercise.public_part}.py"
+    spec = importlib.util.spec_from_file_location(f"_public_{exercise.public_part}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ExerciseError(f"{lesson.name}: public/{exercise.public_part}.py is not there")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    }

@@ -11,7 +11,9 @@ answer.  One process writes the database.
 
 from __future__ import annotations
 
+import atexit
 import datetime
+import functools
 import json
 import logging
 import shutil
@@ -29,8 +31,10 @@ from traitlets.config import Config
 from autograder.authoring import generate
 from autograder.course import Assigned, Course, CourseError, find_root, read_course
 from autograder.grading.key import LessonKey
+from autograder.grading.pipeline import Grader
 from autograder.grading.store import Result
 from autograder.judging.exercise import ExerciseError
+from autograder.sandbox import best_tier
 
 Find = Callable[[str, str, str], Result | None]
 """From student, lesson and track to the result."""
@@ -126,6 +130,11 @@ def steps(execute: type[NbGraderPreprocessor]) -> list[Any]:
     return [*replaced[:at], SaveComments, *replaced[at:]]
 
 
+def sanitising_steps() -> list[Any]:
+    """Return nbgrader's own sanitising steps, after grafting."""
+    return [GraftAnswers, *Autograde().sanitize_preprocessors]
+
+
 def _literal(student: str) -> str:
     """Return a student's id for nbgrader, which takes it for a glob pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in student)
@@ -177,6 +186,50 @@ def insert(nb: Any, result: Result | None) -> None:
             data = {"text/plain": "0.0"}
             nothing = {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
             cell.outputs = [from_dict(nothing)]
+
+
+class GraftAnswers(NbGraderPreprocessor):  # type: ignore[misc]
+    """First of nbgrader's sanitising steps: grafts the answers on the released notebook, so that nothing stops it."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Replace the cells by the released ones with the submission's answers in them."""
+        from nbformat import from_dict
+
+        about = resources["nbgrader"]
+        grafted = grader_of(about["assignment"]).graft_bytes(_file(nb), about["notebook"])
+        nb.cells = from_dict(grafted.notebook["cells"])
+        nb.metadata = from_dict(grafted.notebook["metadata"])
+        return nb, resources
+
+
+class JudgeOutside(NbGraderPreprocessor):  # type: ignore[misc]
+    """Stands where plain `nbgrader autograde` would execute: runs in the sandbox and judges from outside."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Judge the notebook now and put the outputs in."""
+        from nbformat import from_dict
+
+        about = resources["nbgrader"]
+        result = grader_of(about["assignment"]).judge_bytes(_file(nb), about["notebook"])
+        nb.cells = from_dict(result.notebook["cells"])
+        insert(nb, result)
+        resources["autograder"] = result
+        return nb, resources
+
+
+def _file(nb: Any) -> bytes:
+    return json.dumps({"cells": nb.cells, "metadata": nb.metadata, "nbformat": 4}).encode("utf-8")
+
+
+@functools.cache
+def grader_of(lesson: str) -> Grader:
+    """Return this process's grader of a lesson; raises CourseError where there is no sandbox."""
+    course = read_course(find_root())
+    if best_tier() == "none":
+        raise CourseError("This machine offers no sandbox; `autograder doctor` says what is missing.")
+    grader = Grader(course, course.lesson(lesson))
+    atexit.register(grader.close)
+    return grader
 
 
 class SaveComments(NbGraderPreprocessor):  # type: ignore[misc]

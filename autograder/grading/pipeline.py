@@ -119,7 +119,7 @@ class Grader:
         """Judge the tasks and return a row for each, in the same order."""
         rows: dict[int, Row] = {}
         self.key.prover  # noqa: B018  the worked solutions are run once, before threads start
-        with self._stack, ThreadPoolExecutor(self.jobs) as pool:
+        with self, ThreadPoolExecutor(self.jobs) as pool:
             waiting: dict[Future[Row], int] = {
                 pool.submit(self._row, task, rerun): number for number, task in enumerate(tasks)
             }
@@ -129,6 +129,17 @@ class Grader:
                 if progress is not None:
                     progress(done, len(tasks), f"{row.student} {row.notebook}")
         return [rows[number] for number in range(len(tasks))]
+
+    def close(self) -> None:
+        """End the sandboxes; the next judgement starts new ones."""
+        self._stack.close()
+        self._local = threading.local()
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _row(self, task: Task, rerun: bool) -> Row:
         key = result_key(task.data, self.key.version, task.track, self.secret)
@@ -151,6 +162,11 @@ class Grader:
             return self.judge_bytes(task.data, task.track)
         except Malformed as error:
             return unread(self.key, task.track, "malformed", str(error))
+
+    def graft_bytes(self, data: bytes, track: str) -> graft.Grafted:
+        """Reduce and graft one notebook; raises Malformed where it can't be read."""
+        released = self.key.released[track]
+        return graft.graft(released, reduce(read_cells(data), released.cells, released.names))
 
     def judge_bytes(self, data: bytes, track: str) -> Result:
         """Reduce, graft, run and judge one notebook; raises Malformed where it can't be read."""
