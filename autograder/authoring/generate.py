@@ -206,25 +206,37 @@ def worked(lesson: LessonSource, source: Source) -> nbformat.NotebookNode:
 def fingerprint(lesson: LessonSource, source: Source) -> str:
     """Return a digest of everything that a worked notebook's outputs depend on."""
     digest = hashlib.sha256(source.path.read_bytes())
-    for path in sorted((lesson.folder / "exercises").glob("*.py")):
+    for path in [*sorted((lesson.folder / "exercises").glob("*.py")), *_public_paths(lesson)]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:24]
 
 
-def execute(notebook: nbformat.NotebookNode, files: Mapping[str, bytes]) -> None:
-    """Run a notebook in a kernel, in a folder of its own with the public files; raises on any error."""
+def _public_paths(lesson: LessonSource) -> list[Path]:
+    return sorted((lesson.folder / "public").glob("*.py"))
+
+
+def public_parts(lesson: LessonSource) -> dict[str, bytes]:
+    """Return the code that is released beside the notebooks, by file name, marked as generated."""
+    origin = f"# Copied from solutions/{lesson.name}/public/ by `make build`; change it there.\n"
+    return {path.name: origin.encode() + path.read_bytes() for path in _public_paths(lesson)}
+
+
+def execute(notebook: nbformat.NotebookNode, files: Mapping[str, bytes], data: Path) -> None:
+    """Run a notebook in a kernel, in a course folder of its own with the public files and the data sets.
+
+    Raises nbclient's CellExecutionError on any error in a cell.
+    """
     from nbclient import NotebookClient
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / notebook.metadata["autograder"]["lesson"]
-        folder.mkdir()
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
+        folder = Path(scratch) / "notebooks" / notebook.metadata["autograder"]["lesson"]
+        folder.mkdir(parents=True)
+        if data.is_dir():
+            (Path(scratch) / "data").symlink_to(data.resolve(), target_is_directory=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         client = NotebookClient(
-            notebook,
-            timeout=EXECUTE_LIMIT_S,
-            resources={"metadata": {"path": str(folder)}},
-            record_timing=False,
+            notebook, timeout=EXECUTE_LIMIT_S, resources={"metadata": {"path": str(folder)}}, record_timing=False
         )
         client.execute()
     for cell in notebook.cells:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.grading.reduce import Answers
+from autograder.grading.reduce import Answers, Extra
 
 
 @dataclass
@@ -53,16 +53,21 @@ class Grafted:
     """Per cell: "text", "code" (released), "own" (the student's), "study", "answer:NAME" or "check:NAME"."""
 
 
-def graft(released: Released, answers: Answers) -> Grafted:
-    """Put answers and extra cells into a copy of the released notebook."""
+def graft(released: Released, answers: Answers, everything: bool = False) -> Grafted:
+    """Put answers and extra cells into a copy of the released notebook.
+
+    everything : keep the student's notes and edited figures too, which grading leaves out.
+    """
     notebook = {key: copy.deepcopy(value) for key, value in released.notebook.items() if key != "cells"}
     cells: list[dict[str, Any]] = []
     roles: list[str] = []
 
     def add_extras(index: int) -> None:
-        for number, source in enumerate(answers.extras.get(index, [])):
-            cells.append(_code_cell(source, f"own-{index + 1}-{number}"))
-            roles.append("own")
+        for number, extra in enumerate(answers.extras.get(index, [])):
+            source = extra.source if everything else extra.graded_source
+            if source.strip():
+                cells.append(_own_cell(extra, source, f"own-{index + 1}-{number}"))
+                roles.append("own" if extra.type == "code" else "text")
 
     add_extras(-1)
     for index, cell in enumerate(released.cells):
@@ -91,18 +96,18 @@ def _filled(cell: dict[str, Any], answers: Answers) -> dict[str, Any]:
     if marks.get("solution"):
         given = answers.code if cell["cell_type"] == "code" else answers.written
         cell["source"] = given.get(marks["grade_id"], cell["source"])
+        if cell["cell_type"] != "code" and answers.pictures.get(marks["grade_id"]):
+            cell["attachments"] = answers.pictures[marks["grade_id"]]
     return cell
 
 
-def _code_cell(source: str, cell_id: str) -> dict[str, Any]:
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": cell_id,
-        "metadata": {},
-        "outputs": [],
-        "source": source,
-    }
+def _own_cell(extra: Extra, source: str, cell_id: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"cell_type": extra.type, "id": cell_id, "metadata": {}, "source": source}
+    if extra.type == "code":
+        cell |= {"execution_count": None, "outputs": []}
+    elif extra.pictures:
+        cell["attachments"] = extra.pictures
+    return cell
 
 
 def with_notice(released: Released, heading: str, text: str) -> dict[str, Any]:

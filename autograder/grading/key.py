@@ -54,6 +54,11 @@ class LessonKey:
         return Prover(self.source)
 
     @cached_property
+    def files(self) -> dict[str, bytes]:
+        """The released files that student code may import: the public parts, never the casebook."""
+        return generate.public_parts(self.source)
+
+    @cached_property
     def version(self) -> str:
         """A digest of everything that a result depends on besides the submission."""
         digest = hashlib.sha256()

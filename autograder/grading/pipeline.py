@@ -185,7 +185,7 @@ class Grader:
             return made[name]
 
         attempted = attempted_names(released, answers)
-        run = Runner(self._sandbox(), grafted, prepare, attempted).run()
+        run = Runner(self._sandbox(), grafted, prepare, attempted, self.key.files).run()
         run.noted = [*answers.noted, *run.noted]
         return as_result(self.key, track, grafted, run, answers)
 

@@ -5,9 +5,9 @@ Theory of operation
 A submission's file is read as JSON and nothing in it is believed.  Each of its cells is matched
 with a cell of the released notebook: by grade_id, by cell id, by the exercise's name that it
 defines, or by having the very same text.  A matched answer cell gives an answer.  Any other
-code of the student's own (helpers, imports, a second try) is an *extra*, kept in its place
-after the cell above it.  Everything else, outputs and metadata and edits of locked cells, is
-dropped; what was tampered with is noted for the instructor, not judged.
+cell of the student's own (helpers, imports, a second try, notes) is an *extra*, kept in its
+place after the cell above it.  Everything else, outputs and metadata and edits of locked cells,
+is dropped; what was tampered with is noted for the instructor, not judged.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ MAX_BYTES = 64 * 2**20
 MAX_SOURCE = 400_000
 MAX_CELLS = 2000
 STUB_TEXT = "YOUR ANSWER HERE"
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+Pictures = dict[str, dict[str, str]]
+"""What was pasted into a cell: by file name and media type, base64."""
 
 
 class Malformed(Exception):
@@ -37,6 +42,24 @@ class Given:
     source: str
     id: str
     grade_id: str
+    pictures: Pictures = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A cell of the student's own; `study` where it is a figure's cell that was edited."""
+
+    source: str
+    type: str = "code"
+    study: bool = False
+    pictures: Pictures = field(default_factory=dict)
+
+    @property
+    def graded_source(self) -> str:
+        """The code of it that is run when grading: of an edited figure its definitions, of prose none."""
+        if self.type != "code":
+            return ""
+        return _definitions(self.source) if self.study else self.source
 
 
 @dataclass
@@ -44,14 +67,15 @@ class Answers:
     """What is left of a submission.
 
     code : answers by exercise, as source text.
-    written : answers in prose by exercise.
-    extras : by the index of the released cell that they follow (−1: before all), the student's own code.
+    written : answers in prose by exercise; pictures : what was pasted into them.
+    extras : by the index of the released cell that they follow (−1: before all), the student's own cells.
     noted : what an instructor may want to look at.
     """
 
     code: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
-    extras: dict[int, list[str]] = field(default_factory=dict)
+    pictures: dict[str, Pictures] = field(default_factory=dict)
+    extras: dict[int, list[Extra]] = field(default_factory=dict)
     noted: list[str] = field(default_factory=list)
 
 
@@ -68,7 +92,7 @@ def read_cells(data: bytes) -> list[Given]:
     if not data.strip():
         raise Malformed("The file is empty. Save the notebook in Jupyter and submit it again.")
     try:
-        notebook = json.loads(data.decode("utf-8-sig"))
+        notebook = json.loads(data)
     except (ValueError, RecursionError) as error:
         told = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
         raise Malformed(f"The file is not valid JSON{told}. Open it in Jupyter, save, and submit it again.") from None
@@ -105,7 +129,23 @@ def _normalise(cell: Any) -> Given | None:
         source=_printable(source[:MAX_SOURCE]),
         id=str(cell.get("id", "")),
         grade_id=grade_id if isinstance(grade_id, str) else "",
+        pictures=_pictures(cell.get("attachments")),
     )
+
+
+def _pictures(attachments: Any) -> Pictures:
+    """Return those attachments that are pictures, and nothing that a page would run."""
+    found: Pictures = {}
+    for name, forms in attachments.items() if isinstance(attachments, dict) else []:
+        for form in PICTURES if isinstance(forms, dict) else []:
+            data = "".join(forms[form]) if _is_text(forms.get(form)) else ""
+            if re.fullmatch(r"[A-Za-z0-9+/=\s]+", data):
+                found[_printable(name)] = {form: data}
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
 
 
 def _printable(source: str) -> str:
@@ -165,9 +205,12 @@ class _Matcher:
             found += [self.by_grade_id[n] for n in self.names if n in defined and n in self.by_grade_id]
         return found + self.by_text.get(given.source.strip(), [])
 
-    def is_repeat(self, given: Given) -> bool:
-        """Whether a cell only repeats a released one."""
-        return given.source.strip() in self.by_text
+    def is_ours(self, given: Given) -> bool:
+        """Whether a cell that is no released one only repeats one, is a check, or is prose of another release."""
+        if given.source.strip() in self.by_text or given.grade_id.startswith(("check_", "question_")):
+            return True
+        above, number = re.fullmatch(r"(\w+)-(\d+)", given.id, re.ASCII) and given.id.rsplit("-", 1) or ("", "")
+        return bool(number) and given.type != "code" and (above == "start" or above in self.by_grade_id)
 
     def question_above(self, anchor: int) -> str | None:
         """Return the written exercise whose question or answer cell is the anchor."""
@@ -195,24 +238,24 @@ def _take_claimed(answers: Answers, given: Given, index: int, released: Any, mat
             answers.code[marks["grade_id"]] = given.source
         elif changed:
             answers.written[marks["grade_id"]] = given.source
+            answers.pictures[marks["grade_id"]] = given.pictures
     elif changed and marks.get("locked"):
         answers.noted.append(f"the locked cell {marks['grade_id']} was edited (ignored)")
     elif changed and given.type == "code":
         is_study = "study" in released["metadata"].get("tags", [])
-        source = _definitions(given.source) if is_study else given.source
-        if source.strip():
-            answers.extras.setdefault(index, []).append(source)
+        if given.source.strip():
+            answers.extras.setdefault(index, []).append(Extra(given.source, study=is_study))
 
 
 def _take_extra(answers: Answers, given: Given, anchor: int, matcher: _Matcher) -> None:
-    if not given.source.strip() or matcher.is_repeat(given):
-        return
-    if given.type == "code":
-        answers.extras.setdefault(anchor, []).append(given.source)
+    if not given.source.strip() or matcher.is_ours(given):
         return
     question = matcher.question_above(anchor)
-    if question is not None and given.source.strip() != STUB_TEXT:
+    if given.type == "code" or question is None:
+        answers.extras.setdefault(anchor, []).append(Extra(given.source, given.type, pictures=given.pictures))
+    elif given.source.strip() != STUB_TEXT:
         answers.written[question] = "\n\n".join(filter(None, [answers.written.get(question, ""), given.source]))
+        answers.pictures[question] = {**answers.pictures.get(question, {}), **given.pictures}
 
 
 def defined_names(source: str) -> set[str]:

@@ -11,7 +11,7 @@ and the run goes on after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,13 +55,19 @@ class _Undefined(Exception):
 
 
 class Runner:
-    """Runs one grafted notebook."""
+    """Runs one grafted notebook; `files` are the released ones that lie beside it."""
 
     def __init__(
-        self, sandbox: Sandbox, grafted: Grafted, prepare: Prepare, attempted: set[str], limits: Limits | None = None
+        self,
+        sandbox: Sandbox,
+        grafted: Grafted,
+        prepare: Prepare,
+        attempted: set[str],
+        files: Mapping[str, bytes],
+        limits: Limits | None = None,
     ) -> None:
         self.sandbox, self.grafted, self.prepare, self.attempted = sandbox, grafted, prepare, attempted
-        self.limits = limits or Limits()
+        self.files, self.limits = files, limits or Limits()
         self.result = RunResult(tier=sandbox.tier)
         self.guilty: set[int] = set()
         self.errors: dict[str, dict[str, Any]] = {}
@@ -73,14 +79,13 @@ class Runner:
         count = len(self.grafted.roles)
         while position < count and sessions < MAX_SESSIONS:
             sessions += 1
-            with self.sandbox.session(self.limits) as session:
+            with self.sandbox.session(self.limits, self.files) as session:
                 self.session = session
                 position = self._run_from(position)
                 self._account(session)
-        for name in self._checks(position):
-            self.result.verdicts[name] = blank(
-                self.prepare(name, False), NOT_YET, "The run was given up before this exercise: it had died too often."
-            )
+        for index, name in self._checks(position):
+            says = "The run was given up before this exercise: it had died too often."
+            self._keep(index, blank(self.prepare(name, False), NOT_YET, says))
         return self.result
 
     def _run_from(self, position: int) -> int:
@@ -100,8 +105,7 @@ class Runner:
         assert self.session is not None
         kind, _, name = role.partition(":")
         if kind == "check":
-            self.result.verdicts[name] = self._judge(name)
-            self.result.outputs[index] = verdict_outputs(self.result.verdicts[name])
+            self._keep(index, self._judge(name))
         elif kind in ("code", "own", "answer"):
             source = self.grafted.notebook["cells"][index]["source"]
             label = f"answer to {name}" if name else f"number {index + 1}"
@@ -118,22 +122,26 @@ class Runner:
         self._note_status("timed_out" if died.reason == "timed_out" else "crashed", died.says)
         kind, _, name = self.grafted.roles[index].partition(":")
         if kind == "check":
-            self.result.verdicts[name] = blank(self.prepare(name, False), NOT_YET, died.says)
-            self.result.outputs[index] = verdict_outputs(self.result.verdicts[name])
+            self._keep(index, blank(self.prepare(name, False), NOT_YET, died.says))
         else:
             error = {"type": died.reason, "message": died.says}
             self.result.outputs[index] = cell_outputs(CellResult("error", "", error))
             if name:
                 self.errors[name] = error
 
+    def _keep(self, index: int, verdict: Verdict) -> None:
+        self.result.verdicts[verdict.exercise] = verdict
+        self.result.outputs[index] = verdict_outputs(verdict)
+
     def _note_status(self, status: str, why: str) -> None:
         self.result.status = min(self.result.status, status, key=STATUSES.index)
         if why not in self.result.reasons:
             self.result.reasons.append(why)
 
-    def _checks(self, position: int) -> list[str]:
-        names = [role.partition(":")[2] for role in self.grafted.roles[position:] if role.startswith("check:")]
-        return [name for name in names if name not in self.result.verdicts]
+    def _checks(self, position: int) -> list[tuple[int, str]]:
+        """Return the checks from `position` on that have no verdict, with their cells."""
+        roles = [(index, role.partition(":")) for index, role in enumerate(self.grafted.roles) if index >= position]
+        return [(i, name) for i, (kind, _, name) in roles if kind == "check" and name not in self.result.verdicts]
 
     def _account(self, session: Session) -> None:
         usage = session.close()
@@ -165,7 +173,9 @@ class Runner:
         except SessionDied:
             raise
         except Exception as error:
-            return grader_failed(prepared, f"{type(error).__name__}: {error}"[:300])
+            why = f"{type(error).__name__}: {error}"[:300]
+            self._note_status("crashed", f"The grader failed at {name}, not the submission: {why}")
+            return grader_failed(prepared, why)
 
     def _observe(self, name: str, prepared: Prepared, case: PreparedCase) -> Observation:
         assert self.session is not None

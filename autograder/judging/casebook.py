@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,9 @@ def load(data: bytes) -> tuple[str, dict[tuple[str, str], Prepared]]:
         OSError,
         EOFError,
         zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
         json.JSONDecodeError,
     ) as error:
         raise CasebookError(f"it is damaged ({type(error).__name__})") from error

@@ -25,6 +25,9 @@ from autograder.judging.exercise import Derivation
 MAX_LINE = 500
 POINTS = 6
 DIGITS = 30
+MAX_POWER = 4096
+MAX_EXPONENT = 1e6
+"""Exponents beyond these take for ever to evaluate."""
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": sympy.exp,
     "sqrt": sympy.sqrt,
@@ -69,8 +72,13 @@ def options(kind: Derivation) -> dict[str, Any]:
     }
 
 
-def parse(text: str, symbols: Mapping[str, Any]) -> sympy.Expr:
+def parse(text: str, symbols: Mapping[str, Any], relations: Mapping[str, str] | None = None) -> sympy.Expr:
     """Turn a line into a SymPy expression without evaluating it as Python.
+
+    Parameters
+    ----------
+    symbols : the names that it may use.
+    relations : symbol name to expression, put in before a ``diff``.
 
     Raises
     ------
@@ -81,34 +89,77 @@ def parse(text: str, symbols: Mapping[str, Any]) -> sympy.Expr:
         raise LineError(f"is longer than {MAX_LINE} characters")
     try:
         body = ast.parse(text.strip(), mode="eval").body
-        return sympy.sympify(_build(body, symbols))
+        return sympy.sympify(_Builder(symbols, relations or {}).build(body))
     except (SyntaxError, MemoryError, RecursionError):
         raise LineError("is not an expression that Python could read; check brackets and operators") from None
     except (ZeroDivisionError, OverflowError, TypeError) as error:
         raise LineError(f"cannot be computed: {error}") from None
 
 
-def _build(node: ast.AST, symbols: Mapping[str, Any]) -> Any:
-    if (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, (int, float))
-        and not isinstance(node.value, bool)
-    ):
-        if abs(node.value) > 1e9:
-            raise LineError("has a number beyond 10⁹")
-        return sympy.nsimplify(node.value) if isinstance(node.value, float) else sympy.Integer(node.value)
-    if isinstance(node, ast.Name):
-        return _symbol(node.id, symbols)
-    if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
-        return OPERATORS[type(node.op)](_build(node.operand, symbols))
-    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        left, right = _build(node.left, symbols), _build(node.right, symbols)
-        if isinstance(node.op, ast.Pow) and right.is_number and abs(right) > 64:
+class _Builder:
+    """Turns Python's syntax tree into SymPy's expressions."""
+
+    def __init__(self, symbols: Mapping[str, Any], relations: Mapping[str, str]) -> None:
+        self.symbols, self.relations = symbols, relations
+
+    def build(self, node: ast.AST) -> Any:
+        """Return the expression of a node; raises LineError for anything unknown."""
+        if isinstance(node, ast.Constant):
+            return _number(node)
+        if isinstance(node, ast.Name):
+            return _symbol(node.id, self.symbols)
+        if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
+            return OPERATORS[type(node.op)](self.build(node.operand))
+        if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+            left, right = self.build(node.left), self.build(node.right)
+            if isinstance(node.op, ast.Pow):
+                return self._power(left, right)
+            return OPERATORS[type(node.op)](left, right)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            arguments = [self.build(argument) for argument in node.args]
+            if node.func.id == "exp" and len(arguments) == 1:
+                self._check_size(arguments[0], "an exponential")
+            return self._diff(arguments) if node.func.id == "diff" else _function(node.func.id)(*arguments)
+        raise LineError(_not_understood(node))
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        if exponent.is_number and abs(exponent) > 64:
             raise LineError("has a power above 64")
-        return OPERATORS[type(node.op)](left, right)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return _function(node.func.id)(*[_build(argument, symbols) for argument in node.args])
-    raise LineError(_not_understood(node))
+        self._check_size(exponent * sympy.log(abs(base) + 2), "a power")
+        result = base**exponent
+        inner = result.as_base_exp()[1]
+        if inner.is_number and abs(inner) > MAX_POWER:
+            raise LineError("has powers of powers that are too large")
+        return result
+
+    def _check_size(self, exponent: Any, what: str) -> None:
+        """Refuse what would take for ever to evaluate; the parts of `exponent` have been checked before."""
+        value = sympy.sympify(exponent).subs(_points(self.symbols)[0]).evalf(5)
+        if not abs(complex(value)) < MAX_EXPONENT:
+            raise LineError(f"has {what} too large to compute")
+
+    def _diff(self, arguments: list[Any]) -> Any:
+        """Return a derivative, after the relations were put in."""
+        if len(arguments) != 2 or not arguments[1].is_Symbol:
+            raise LineError("has a diff that is not diff(expression, symbol)")
+        others = {n: text for n, text in self.relations.items() if n != arguments[1].name}
+        return sympy.diff(_settled(arguments[0], others, self.symbols), arguments[1])
+
+
+def _settled(expression: Any, relations: Mapping[str, str], symbols: Mapping[str, Any]) -> Any:
+    """Put the relations in, also those within relations."""
+    known = {sympy.Symbol(n, positive=True): parse(text, symbols) for n, text in relations.items()}
+    for _ in known:
+        expression = expression.subs(known)
+    return expression
+
+
+def _number(node: ast.Constant) -> Any:
+    if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+        raise LineError(_not_understood(node))
+    if abs(node.value) > 1e9:
+        raise LineError("has a number beyond 10⁹")
+    return sympy.nsimplify(node.value) if isinstance(node.value, float) else sympy.Integer(node.value)
 
 
 def _symbol(name: str, symbols: Mapping[str, Any]) -> Any:
@@ -121,7 +172,7 @@ def _symbol(name: str, symbols: Mapping[str, Any]) -> Any:
 
 def _function(name: str) -> Callable[..., Any]:
     if name not in FUNCTIONS:
-        raise LineError(f"uses the function {name!r}; these are known: {', '.join(FUNCTIONS)}")
+        raise LineError(f"uses the function {name!r}; these are known: {', '.join([*FUNCTIONS, 'diff'])}")
     return FUNCTIONS[name]
 
 
@@ -143,16 +194,16 @@ def _points(symbols: Mapping[str, Any]) -> list[dict[sympy.Symbol, sympy.Rationa
 
 def sample(statement: Mapping[str, Any], text: str) -> np.ndarray:
     """Return a line's values at the fixed points, relations put in: shape (POINTS,), complex."""
-    return np.array([complex(v) for v in _values(statement, parse(text, statement["symbols"]))])
+    return np.array([complex(v) for v in _values(statement, _read(statement, text))])
+
+
+def _read(statement: Mapping[str, Any], text: str) -> sympy.Expr:
+    return parse(text, statement["symbols"], statement["relations"])
 
 
 def _values(statement: Mapping[str, Any], expression: sympy.Expr) -> list[Any]:
     symbols = statement["symbols"]
-    relations = {
-        sympy.Symbol(name, positive=True): parse(text, symbols)
-        for name, text in statement["relations"].items()
-    }
-    settled = expression.subs(relations)
+    settled = _settled(expression, statement["relations"], symbols)
     return [settled.subs(point).evalf(DIGITS) for point in _points(symbols)]
 
 
@@ -168,24 +219,29 @@ def check(statement: Mapping[str, Any], lines: list[str]) -> list[LineReport]:
 
     The first line may repeat the start.  The list ends with the first line that fails.
     """
-    symbols = statement["symbols"]
-    start = parse(statement["start"], symbols)
+    start = _read(statement, statement["start"])
     above, above_text = _values(statement, start), statement["start"]
     reports: list[LineReport] = []
-    steps: list[sympy.Expr] = []
+    steps: list[tuple[sympy.Expr, bool]] = []
     for text in lines:
         try:
-            expression = parse(text, symbols)
+            expression = _read(statement, text)
             values = _values(statement, expression)
         except LineError as error:
             return [*reports, LineReport(text, False, f"This line {error}.")]
         if not _agree(above, values):
             return [*reports, LineReport(text, False, _difference(statement, above_text, above, values))]
         reports.append(LineReport(text, True))
-        if expression not in steps and expression != start:
-            steps.append(expression)
+        step = _step(text, expression)
+        if step not in steps and step != _step(statement["start"], start):
+            steps.append(step)
         above, above_text = values, text
     return _check_end(statement, reports, steps)
+
+
+def _step(text: str, expression: sympy.Expr) -> tuple[sympy.Expr, bool]:
+    """Return what makes a line a step of its own; a derivative that was taken differs from one that wasn't."""
+    return expression, "diff" in text
 
 
 def _difference(statement: Mapping[str, Any], above: str, left: list[Any], right: list[Any]) -> str:
@@ -196,18 +252,18 @@ def _difference(statement: Mapping[str, Any], above: str, left: list[Any], right
 
 
 def _check_end(
-    statement: Mapping[str, Any], reports: list[LineReport], steps: list[sympy.Expr]
+    statement: Mapping[str, Any], reports: list[LineReport], steps: list[tuple[sympy.Expr, bool]]
 ) -> list[LineReport]:
     if not reports:
         return reports
     last = reports[-1]
-    goal = _values(statement, parse(statement["goal"], statement["symbols"]))
-    names = {str(symbol) for symbol in parse(last.text, statement["symbols"]).free_symbols}
+    goal = _values(statement, _read(statement, statement["goal"]))
+    names = {str(symbol) for symbol in _read(statement, last.text).free_symbols}
     left_over = [name for name in statement["without"] if name in names]
     says = ""
     if left_over:
         says = f"So far every line follows. The last line must be free of {', '.join(left_over)}."
-    elif not _agree(goal, _values(statement, parse(last.text, statement["symbols"]))):
+    elif not _agree(goal, _values(statement, _read(statement, last.text))):
         says = f"Every line follows, but the last one is not the goal, {statement['goal']}."
     elif len(steps) < statement["min_steps"]:
         says = f"Every line follows. Show at least {statement['min_steps']} steps after the start."

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 `inspect` looks at one case and stops at the first thing that is wrong, in the order: raised an
 error, type, shape, dtype, not finite, values, properties (autograd, gradient, changed
-arguments, memory, device, repeatability).  `known_mistake` looks at all cases together: the
+arguments, memory, growth, device, repeatability).  `known_mistake` looks at all cases together: the
 answer is a known slip if its outputs equal that slip's outputs on every case.  Where neither a
 slip nor an early failure explains the values, `symptom` names the plainest pattern that holds.
 """
@@ -17,9 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from autograder.judging.compare import distance, entrywise
+from autograder.judging.compare import distance, entrywise, exactly_equal
+from autograder.judging.kinds.function import named
+from autograder.judging.metrics import metric
 from autograder.judging.observe import Observation
 from autograder.judging.prepare import Prepared, PreparedCase
+from autograder.judging.statistics import SAYS
 
 ERROR, TYPE, SHAPE, DTYPE, FINITE, VALUES, PROPERTY = range(7)
 STAGE_PROPERTIES = {
@@ -31,6 +34,43 @@ STAGE_PROPERTIES = {
     VALUES: "values",
 }
 GRADIENT_RTOL = 1e-5
+MOST_GROWTH = 6.0
+"""From N to 4N; linear work grows fourfold, quadratic work sixteenfold."""
+MOST_CPU_GROWTH = 11.0
+CLEAR_CPU_S = 0.125
+COMPARED = {
+    "row·row": "table of inner products between the rows of",
+    "columns": "number of columns of",
+    "accepts": "choice of what is accepted by",
+}
+GROWTH_SAYS = {
+    "total_bytes": "memory asked for in total",
+    "peak_bytes": "memory held at once",
+    "operations": "number of operations",
+}
+RELATED = {
+    "causal": "It depends on the future: changing later rows changes earlier outputs.",
+    "prefix": "On the first rows alone the outputs are others than on the whole.",
+    "permuted": "It depends on the order of rows that belong together, which should not matter.",
+}
+EXACT: dict[str, Callable[[np.ndarray, float], bool]] = {
+    "symmetric": lambda a, rtol: bool(np.array_equal(a, a.T)),
+    "zero_diagonal": lambda a, rtol: not np.any(np.diagonal(a)),
+    "rows_sum_to_one": lambda a, rtol: bool(np.allclose(a.sum(axis=1), 1.0, rtol=10 * rtol)),
+    "unit_rows": lambda a, rtol: bool(np.allclose(np.linalg.norm(a, axis=1), 1.0, rtol=10 * rtol)),
+}
+EXACT_SAYS = {
+    "symmetric": (
+        "not exactly symmetric",
+        "The result is symmetric up to rounding only; it should be so exactly.",
+    ),
+    "zero_diagonal": (
+        "the diagonal is not zero",
+        "The diagonal should be exactly zero, and rounding left something.",
+    ),
+    "rows_sum_to_one": ("rows don't sum to one", "The rows of the result should sum to one."),
+    "unit_rows": ("rows not of length one", "The rows of the result should have length one."),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +98,8 @@ def tolerance(case: PreparedCase, got: np.ndarray) -> float:
 
 def inspect(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
     """Return the first thing that is wrong with what was seen, or None."""
+    if case.raises is not None:
+        return _raises(prepared, case, seen)
     steps: list[Callable[[Prepared, PreparedCase, Observation], Finding | None]] = [
         _error,
         _form,
@@ -66,9 +108,16 @@ def inspect(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
         _finite,
         _values,
         _range,
+        _exactly,
+        _related,
+        _metric,
         _autograd,
+        _gradcheck,
         _changed,
         _memory,
+        _growth,
+        _state_size,
+        _random,
         _device,
         _repeatable,
     ]
@@ -86,7 +135,9 @@ def _error(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding
     if seen.error is None:
         return None
     kind, message = str(seen.error.get("type")), str(seen.error.get("message"))
-    names = ", ".join(case.arguments)
+    names = ", ".join(prepared.options.get("takes", case.arguments))
+    if kind == "WrongForm":
+        return Finding(TYPE, "type", "another form", message)
     if kind == "NotAFunction":
         says = (
             f"The check needs the function itself, but got {message}. Pass {prepared.name}, without brackets."
@@ -98,10 +149,26 @@ def _error(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding
     if kind == "TimeLimit":
         says = f"The function did not come back: {message}. Look for a loop that never ends."
         return Finding(ERROR, "error", "did not come back", says)
+    if kind == "NotImplementedError" and not message and seen.error.get("function"):
+        says = f"The function calls {seen.error['function']}, which is not written yet."
+        return Finding(ERROR, "error", f"needs {seen.error['function']}", says)
     says = f"The function raised {kind}: {message}" if message else f"The function raised {kind}."
     if seen.error.get("line"):
         says += f"  It happened in line {seen.error.get('line_number')}: {seen.error.get('line')}"
     return Finding(ERROR, "error", f"raised {kind}", says)
+
+
+def _raises(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    """Judge a case in which the answer must raise an error."""
+    raised = None if seen.error is None else seen.error.get("type")
+    if raised == case.raises:
+        return None
+    if raised in ("NotAFunction", "WrongArguments", "TimeLimit"):
+        return _error(prepared, case, seen)
+    brief = f"raised {raised}" if raised else f"no {case.raises}"
+    says = f"With these arguments ({case.says}) a {case.raises} is asked for, but "
+    says += f"the function raised {raised}." if raised else "the function returned as if nothing were wrong."
+    return Finding(ERROR, "error", brief, says)
 
 
 def _form(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
@@ -109,10 +176,15 @@ def _form(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding 
     if problem is not None:
         says = _form_sentence(prepared, problem)
         return Finding(TYPE, "type", str(problem.get("what")).replace("_", " "), says, problem.get("output"))
+    plain = named(prepared.options, "plain")
     for name, got in seen.outputs.items():
-        if got.dtype.kind == "c" and case.expected[name].dtype.kind != "c":
+        if name not in seen.facts.get("tensors", {name: 0}):
+            continue
+        if got.dtype.kind == "c" and not _is_complex(case.expected.get(name)):
             says = f"The {_label(prepared, name)} has complex numbers, where real ones are asked for."
             return Finding(TYPE, "type", "complex numbers", says, name)
+        if name.split(" ")[0] in plain:
+            continue
         if prepared.framework == "torch" and not seen.facts.get("tensors", {}).get(name, False):
             kind = seen.facts.get("types", {}).get(name)
             says = (
@@ -121,6 +193,10 @@ def _form(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding 
             )
             return Finding(TYPE, "type", f"a {kind}, not a tensor", says, name)
     return None
+
+
+def _is_complex(array: np.ndarray | None) -> bool:
+    return array is not None and array.dtype.kind == "c"
 
 
 def _form_sentence(prepared: Prepared, problem: Mapping[str, Any]) -> str:
@@ -136,17 +212,33 @@ def _form_sentence(prepared: Prepared, problem: Mapping[str, Any]) -> str:
         "object": f"The {label} is an array of Python objects, not of numbers. Is a None or a list among its entries?",
         "text": f"The {label} holds text, not numbers.",
         "array_failed": f"The {label} cannot be turned into an array of numbers.",
+        "not_int": f"The {label} is a {problem.get('got')}. Return a whole number: a Python int, which is exact"
+        " however large it is.",
+        "keys": f"The dictionary lacks {problem.get('missing') or 'nothing'} and has beside what is asked for"
+        f" {problem.get('extra') or 'nothing'}; its keys are ({names}).",
+        "not_a_dict": f"The function returned a {problem.get('got')}; return a dictionary with the keys ({names}).",
+        "form": str(problem.get("says")),
+        "sample_shape": f"What was drawn has shape {problem.get('got')}; it should be"
+        f" {problem.get('expected')}.",
+        "sample_numbers": "What was drawn is not all real, finite numbers.",
     }
     return sentences.get(str(what), f"The {label} cannot be read.")
 
 
 def _label(prepared: Prepared, output: str) -> str:
-    return "result" if len(prepared.options["returns"]) == 1 else f"output {output}"
+    base, _, compared = output.partition(" ")
+    label = "result" if len(prepared.options["returns"]) == 1 else f"output {base}"
+    word = compared.split(" ")[0]
+    return f"{COMPARED[word]} the {label}" if word in COMPARED else label
 
 
 def _shapes(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
     for name, expected in case.expected.items():
-        got = seen.outputs[name]
+        got = seen.outputs.get(name)
+        if got is None:
+            return Finding(
+                TYPE, "type", f"no {name}", f"The {_label(prepared, name)} did not come back.", name
+            )
         if got.shape != expected.shape:
             given = ", ".join(
                 f"{n} {v.shape}" for n, v in case.arguments.items() if isinstance(v, np.ndarray)
@@ -159,13 +251,16 @@ def _shapes(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
 
 
 def _dtypes(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
-    if prepared.framework != "torch" or prepared.options["integer"]:
+    if prepared.framework != "torch" or prepared.kind in ("sampler", "trained"):
         return None
+    free = named(prepared.options, "integer") | named(prepared.options, "plain")
     floats = {
         v.dtype.name for v in case.arguments.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"
     }
     expected = max(floats, key=len, default="float32") if len(floats) != 1 else next(iter(floats))
     for name, dtype in seen.facts.get("dtypes", {}).items():
+        if name.split(" ")[0] in free or name.endswith(" columns"):
+            continue
         if dtype != expected:
             says = f"The {_label(prepared, name)} is {dtype}; for these arguments it should be {expected}."
             says += " " + (
@@ -177,6 +272,8 @@ def _dtypes(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
 
 def _finite(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
     for name, got in seen.outputs.items():
+        if got.dtype.kind not in "fc":
+            continue
         odd = ~np.isfinite(got)
         if odd.any():
             count = f"{int(odd.sum())} of {got.size} entries"
@@ -189,15 +286,38 @@ def _finite(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
 def _values(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
     for name, expected in case.expected.items():
         got = seen.outputs[name]
-        rtol = 0.0 if prepared.options["integer"] else tolerance(case, got)
-        if prepared.options["integer"]:
-            wrong = not np.array_equal(got, expected)
+        if same(prepared, case, name, got, expected):
+            continue
+        label = _label(prepared, name)
+        if name in case.spread:
+            brief, says = _statistic(name, got, expected, case.spread[name])
+        elif got.dtype.kind == "O" or expected.dtype.kind == "O":
+            brief = f"expected {_first_unlike(expected, got)}, got {_first_unlike(got, expected)}"
+            says = f"The {label} is off: {brief}."
         else:
-            wrong = distance(got, expected, rtol) > 1
-        if wrong:
-            brief, says = symptom(got, expected, max(rtol, 1e-9), _label(prepared, name))
-            return Finding(VALUES, "values", brief, says, name)
+            rtol = 0.0 if name in named(prepared.options, "integer") else tolerance(case, got)
+            brief, says = symptom(_as_numbers(got), _as_numbers(expected), max(rtol, 1e-9), label)
+        says += "".join(f" {RELATED[p]}" for p in seen.facts.get("broken", []) if p in RELATED)
+        return Finding(VALUES, "values", brief, says, name)
     return None
+
+
+def _statistic(name: str, got: np.ndarray, expected: np.ndarray, spread: np.ndarray) -> tuple[str, str]:
+    """Say by how much a statistic is off, where it is most."""
+    worst = int(np.argmax(np.abs(got - expected) / spread))
+    value, right, room = (float(a.flat[worst]) for a in (got, expected, spread))
+    brief = f"{name}: {value:.4g}, not {right:.4g}"
+    allowed = f" (chance allows ±{room:.2g})" if room > 1e-6 else ""
+    return brief, f"Over all that was drawn, {SAYS[name]} is {value:.4g} where {right:.4g} is right{allowed}."
+
+
+def _as_numbers(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.int64) if array.dtype.kind == "b" else array
+
+
+def _first_unlike(one: np.ndarray, other: np.ndarray) -> str:
+    pairs = zip(one.ravel().tolist(), other.ravel().tolist(), strict=True)
+    return str(next((a for a, b in pairs if a != b), ""))
 
 
 # ----------------------------------------------------------------------------------- properties
@@ -205,12 +325,52 @@ def _values(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
 
 def _range(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
     least = prepared.options["at_least"]
-    for name, got in seen.outputs.items():
-        if least is not None and float(got.min(initial=least)) < least:
-            says = f"The {_label(prepared, name)} is right up to rounding, but an entry is {got.min():.3g},"
+    if least is None:
+        return None
+    lowest = {n: float(v.min(initial=least)) for n, v in seen.outputs.items() if v.dtype.kind in "biuf"}
+    for name, low in (lowest | dict(seen.facts.get("minima", {}))).items():
+        if low < least and (name in seen.facts.get("minima", {}) or not seen.facts.get("minima")):
+            says = f"The {_label(prepared, name)} is right up to rounding, but an entry is {low:.3g},"
             says += f" below {least:g}, which it can never be. Guard against rounding."
-            return Finding(PROPERTY, "range", f"an entry is {got.min():.3g}", says, name)
+            return Finding(PROPERTY, "range", f"an entry is {low:.3g}", says, name)
     return None
+
+
+def _exactly(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    """Check the properties that the outputs show by themselves."""
+    for name in [name for name, _ in prepared.options.get("properties", []) if name in EXACT]:
+        for output, got in seen.outputs.items():
+            if got.ndim == 2 and not EXACT[name](got, tolerance(case, got)):
+                return Finding(PROPERTY, name, EXACT_SAYS[name][0], EXACT_SAYS[name][1], output)
+    return None
+
+
+def _related(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    for name in seen.facts.get("broken", []):
+        if name in RELATED:
+            return Finding(PROPERTY, name, f"not {name}", f"The values are right here, but: {RELATED[name]}")
+    return None
+
+
+def _metric(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    """Judge a trained embedding by labels that it never saw."""
+    if prepared.kind != "trained":
+        return None
+    rows, labels = seen.outputs["embeddings"], np.asarray(case.private[prepared.options["labels"]])
+    if rows.ndim != 2 or len(rows) != len(labels):
+        says = f"The embedding of {len(labels)} images has shape {rows.shape}; one row for each is asked for."
+        return Finding(SHAPE, "shape", f"shape {rows.shape}", says, "embeddings")
+    if np.abs(np.linalg.norm(rows.astype(np.float64), axis=1) - 1).max(initial=0.0) > 1e-3:
+        says = (
+            "The embedding's rows are not of length one. Normalise them inside the callable that you return."
+        )
+        return Finding(PROPERTY, "unit_rows", "rows not of length one", says)
+    name, bar = prepared.options["metric"], prepared.options["bar"]
+    value = metric(name, rows, labels, prepared.options["metric_options"])
+    if value >= bar:
+        return None
+    says = f"On what it has not seen, {name.replace('_', ' ')} is {value:.3f}; {bar:g} or more is asked for."
+    return Finding(PROPERTY, "metric", f"{value:.3f}, not {bar:g}", says)
 
 
 def _autograd(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
@@ -251,11 +411,98 @@ def _changed(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findi
 
 
 def _memory(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
-    if case.peak_bytes is None or seen.facts.get("peak_bytes", 0) <= case.peak_bytes:
+    limits = (("peak_bytes", case.peak_bytes, "held"), ("largest_bytes", case.largest_bytes, "asked for"))
+    for fact, limit, verb in limits:
+        if limit is None or seen.facts.get(fact, 0) <= limit:
+            continue
+        got, most = seen.facts[fact] / 2**20, limit / 2**20
+        says = f"The values are right, but the call {verb} {got:.3g} MB at once; {most:.3g} MB must do here."
+        return Finding(PROPERTY, "memory", f"needs {got:.3g} MB, not {most:.3g}", says)
+    return None
+
+
+def _growth(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    """Judge how the cost grows from one number of rows to four times as many."""
+    if not case.linear:
         return None
-    got, most = seen.facts["peak_bytes"] / 2**20, case.peak_bytes / 2**20
-    says = f"The values are right, but the call held {got:.1f} MB at once; {most:.1f} MB must do here."
-    return Finding(PROPERTY, "memory", f"needs {got:.1f} MB, not {most:.1f}", says)
+    grown = seen.facts.get("growth", {})
+    if "error" in grown or "sizes" not in grown:
+        error = grown.get("error") or {"type": "nothing", "message": ""}
+        says = f"With {grown.get('size', 'many')} rows the function raised {error.get('type')}: {error.get('message')}"
+        return Finding(PROPERTY, "not_linear", "fails for many rows", says)
+    first, last = grown["sizes"][0], grown["sizes"][-1]
+    for name, words in GROWTH_SAYS.items():
+        few, many = grown[name][0], grown[name][-1]
+        if many > MOST_GROWTH * last / first / 4 * few and many > 2**16:
+            brief = f"{words} ×{many / max(few, 1):.1f} from N = {first} to {last}"
+            return Finding(PROPERTY, "not_linear", brief, _not_linear(words, many / max(few, 1), first, last))
+    return _called(case, grown) or _cpu(grown) or _first_rows(prepared, case, seen)
+
+
+def _not_linear(words: str, factor: float, first: int, last: int) -> str:
+    return (
+        f"The values are right, but from N = {first} to N = {last} the {words} grows {factor:.1f}-fold, where"
+        f" a linear answer's grows {last / first:g}-fold. What is done once per pair of rows?"
+    )
+
+
+def _called(case: PreparedCase, grown: Mapping[str, Any]) -> Finding | None:
+    called = [c for c in grown["called"] if any(word in c for word in case.linear["forbid"])]
+    if not called:
+        return None
+    says = f"The values are right, but {called[0]} looks at every pair of rows: that is quadratic in N."
+    return Finding(PROPERTY, "not_linear", f"calls {called[0]}", says)
+
+
+def _cpu(grown: Mapping[str, Any]) -> Finding | None:
+    spent = grown.get("cpu_s")
+    if not spent or spent["seconds"][1] < CLEAR_CPU_S:
+        return None
+    factor = spent["seconds"][1] / max(spent["seconds"][0], 1e-9)
+    if factor <= MOST_CPU_GROWTH:
+        return None
+    first, last = spent["rows"]
+    says = _not_linear("CPU time", factor, first, last)
+    return Finding(PROPERTY, "not_linear", f"CPU time ×{factor:.1f} from N = {first} to {last}", says)
+
+
+def _first_rows(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    if not case.linear["same_rows"]:
+        return None
+    for name, expected in case.expected.items():
+        got = seen.outputs.get(f"{name} of many rows")
+        if got is not None and not same(prepared, case, name, got, expected):
+            says = f"With few rows the {_label(prepared, name)} is right, with many it is not."
+            return Finding(VALUES, "values", "wrong for many rows", says, name)
+    return None
+
+
+def _gradcheck(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    said = seen.facts.get("gradcheck")
+    if not said:
+        return None
+    return Finding(PROPERTY, "gradcheck", "gradcheck fails", f"torch.autograd.gradcheck says: {said}")
+
+
+def _state_size(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    sizes = seen.facts.get("state_sizes") or [0, 0]
+    if sizes[0] == sizes[1]:
+        return None
+    says = f"The state holds {sizes[0]} numbers after the first step and {sizes[1]} after the last; it may not grow."
+    return Finding(PROPERTY, "growing_state", "the state grows", says)
+
+
+def _random(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
+    """Judge what a sampler does with the generator that it is given."""
+    if prepared.kind != "sampler":
+        return None
+    if seen.facts.get("global_rng") or not seen.facts.get("same_seed", True):
+        says = "The result depends on, or changes, a global generator. Draw from the generator that is given, and from"
+        return Finding(PROPERTY, "global_rng", "uses a global generator", f"{says} nothing else.")
+    if seen.facts.get("other_seed"):
+        says = "Generators with different seeds give the same result. Draw from the one that is given."
+        return Finding(PROPERTY, "seed", "the seed does not matter", says)
+    return None
 
 
 def _device(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
@@ -290,13 +537,30 @@ def _makes_it(prepared: Prepared, mistake: str, case: PreparedCase, seen: Observ
         return seen.error is not None and seen.error.get("type") == wrong["error"]
     if seen.error is not None or not seen.outputs:
         return False
-    return all(same(prepared, case, seen.outputs[n], wrong[n]) for n in prepared.options["returns"])
+    if not wrong.keys() <= seen.outputs.keys():
+        return False
+    if case.spread:
+        return _alike_by_chance(case, seen, wrong)
+    return all(same(prepared, case, n, seen.outputs[n], wrong[n]) for n in wrong)
 
 
-def same(prepared: Prepared, case: PreparedCase, got: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two outputs are equal within the case's tolerance."""
-    if prepared.options["integer"]:
-        return bool(np.array_equal(got, other))
+def _alike_by_chance(case: PreparedCase, seen: Observation, wrong: Mapping[str, np.ndarray]) -> bool:
+    """Whether two samples have the same statistics; larger ones vary more than right ones would."""
+    right = {n: float(np.abs(case.expected[n]).max()) for n in wrong}
+    scales = {n: max(1.0, float(np.abs(wrong[n]).max()) / right[n]) for n in wrong if right[n]}
+    for name in wrong:
+        scale = scales.get(name, max(scales.values(), default=1.0))
+        if np.any(np.abs(seen.outputs[name] - wrong[name]) > 1.5 * scale * case.spread[name]):
+            return False
+    return True
+
+
+def same(prepared: Prepared, case: PreparedCase, name: str, got: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two values of an output are equal within the case's tolerance."""
+    if name in case.spread:
+        return got.shape == other.shape and bool(np.all(np.abs(got - other) <= case.spread[name]))
+    if name in named(prepared.options, "integer"):
+        return exactly_equal(got, other)
     return distance(got, other, tolerance(case, got)) <= 1
 
 

@@ -8,11 +8,14 @@ the student's code cannot leave.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from autograder.judging import derivation, diagnose
+from autograder.judging import derivation, diagnose, sealed
 from autograder.judging.diagnose import Finding
-from autograder.judging.observe import Observation
-from autograder.judging.prepare import Prepared, PreparedCase
+from autograder.judging.kinds import growth
+from autograder.judging.observe import Call, Observation
+from autograder.judging.options import statement
+from autograder.judging.prepare import Prepared, PreparedCase, measured
 from autograder.judging.verdict import (
     GRADER_FAILED,
     NOT_ATTEMPTED,
@@ -54,7 +57,12 @@ def grader_failed(prepared: Prepared, why: str) -> Verdict:
     return blank(prepared, GRADER_FAILED, says)
 
 
-def judge(prepared: Prepared, observe: Observe, show_arrays: bool = True) -> Verdict:
+def judge(
+    prepared: Prepared,
+    observe: Observe,
+    show_arrays: bool = True,
+    cpu_s: Callable[[Call], float] | None = None,
+) -> Verdict:
     """Judge an answer.
 
     Parameters
@@ -62,16 +70,23 @@ def judge(prepared: Prepared, observe: Observe, show_arrays: bool = True) -> Ver
     prepared : the exercise with its cases, from a casebook or freshly drawn.
     observe : tries the answer on a case; it does not raise.
     show_arrays : whether the verdict may show expected values and what came.
+    cpu_s : makes a call and returns the CPU seconds that it took, read from outside; None believes
+        the process that made the call.
     """
     if prepared.kind == "written":
         return blank(prepared, PENDING, "This answer is read and graded by a person.")
     if prepared.kind == "derivation":
         return _judge_derivation(prepared, observe(NO_CASE))
+    if prepared.kind == "reply":
+        return _judge_reply(prepared, observe(NO_CASE))
     pairs: Pairs = []
     for case in prepared.cases:
         seen = observe(case)
         if seen.facts.get("not_attempted"):
             return not_attempted(prepared)
+        if prepared.kind == "sampler" and case.raises is None:
+            seen = measured(prepared, case, seen)
+        _read_cpu(prepared, case, seen, cpu_s)
         pairs.append((case, seen))
         if seen.error is not None and seen.error.get("type") in (
             "TimeLimit",
@@ -80,6 +95,17 @@ def judge(prepared: Prepared, observe: Observe, show_arrays: bool = True) -> Ver
         ):
             break
     return _conclude(prepared, pairs, show_arrays)
+
+
+def _read_cpu(
+    prepared: Prepared, case: PreparedCase, seen: Observation, cpu_s: Callable[[Call], float] | None
+) -> None:
+    """Replace what the answer's process says of its CPU time by what was read from outside."""
+    grown = seen.facts.get("growth", {})
+    if cpu_s is None or not case.linear or "sizes" not in grown:
+        return
+    call = prepared.call(case)
+    grown["cpu_s"] = growth.cpu(lambda size: cpu_s(growth.grown(call, size)), case.linear["sizes"][0])
 
 
 def _conclude(prepared: Prepared, pairs: Pairs, show_arrays: bool) -> Verdict:
@@ -123,8 +149,10 @@ def _explain(
     early = [f.stage for f, _, _ in failed if f.stage < diagnose.SHAPE]
     if early or not show_arrays or finding.stage not in (diagnose.SHAPE, diagnose.FINITE, diagnose.VALUES):
         return
-    output = finding.output or next(iter(case.expected))
-    verdict.picture = Picture(output, case.name, case.expected[output], seen.outputs[output])
+    output = finding.output or next(iter(case.expected), "")
+    expected, got = case.expected.get(output), seen.outputs.get(output)
+    if expected is not None and got is not None and "O" not in (expected.dtype.kind, got.dtype.kind):
+        verdict.picture = Picture(output, case.name, expected, got)
 
 
 def _slip_by_property(prepared: Prepared, breaks: tuple[str, ...]) -> str | None:
@@ -141,7 +169,7 @@ def _size(case: PreparedCase) -> int:
 
 def _only_single(pairs: Pairs, findings: list[Finding | None]) -> str:
     """Say so where the answer is right only for a single row."""
-    right = [case for (case, _), finding in zip(pairs, findings, strict=True) if finding is None]
+    right = [c for (c, _), finding in zip(pairs, findings, strict=True) if finding is None and c.expected]
     single = [all(v.shape[0] == 1 for v in case.expected.values() if v.ndim) for case in right]
     return " It is right only where there is a single row." if right and all(single) else ""
 
@@ -171,32 +199,82 @@ def _judge_derivation(prepared: Prepared, seen: Observation) -> Verdict:
         return not_attempted(prepared)
     problem = seen.facts.get("problem")
     if problem is not None or seen.error is not None:
-        says = 'A derivation is a list of lines, each a string in quotes: ["first line", "second line"].'
-        return blank(prepared, NOT_YET, says)
-    lines = [line for line in seen.facts["lines"] if line.strip()]
-    if not lines or [line.replace(" ", "") for line in lines] == [prepared.options["start"].replace(" ", "")]:
+        return blank(prepared, NOT_YET, _lines_sentence(prepared))
+    lines = seen.facts["lines"]
+    chains: dict[str | None, list[str]] = dict(lines) if isinstance(lines, dict) else {None: lines}
+    chains = {name: [line for line in chain if line.strip()] for name, chain in chains.items()}
+    if all(_untouched(statement(prepared.options, name), chain) for name, chain in chains.items()):
         return not_attempted(prepared)
-    reports = derivation.check(prepared.options, lines)
-    right = len(reports) == len(lines) and all(report.follows for report in reports)
-    verdict = blank(prepared, PASSED if right else NOT_YET)
-    verdict.rows = [CaseRow(report.text, report.follows, report.says) for report in reports]
-    verdict.rows += [CaseRow(text, None) for text in lines[len(reports) :]]
-    if right:
-        verdict.points = prepared.points
-        return verdict
-    verdict.mistake = _wrong_line(prepared, reports[-1].text)
-    told = prepared.mistakes[verdict.mistake]["says"] if verdict.mistake else ""
-    verdict.says = f"Line {len(reports)}: {told or reports[-1].says}"
+    verdict = blank(prepared, PASSED)
+    for name, chain in chains.items():
+        _judge_chain(verdict, prepared, name, chain)
+    verdict.points = prepared.points if verdict.passed else 0.0
     return verdict
 
 
-def _wrong_line(prepared: Prepared, text: str) -> str | None:
+def _lines_sentence(prepared: Prepared) -> str:
+    if "chains" in prepared.options:
+        names = ", ".join(f'"{name}": […]' for name in prepared.options["chains"])
+        return f"The answer is a dictionary of lists of lines, each a string in quotes: {{{names}}}."
+    return 'A derivation is a list of lines, each a string in quotes: ["first line", "second line"].'
+
+
+def _untouched(told: dict[str, Any], lines: list[str]) -> bool:
+    return not lines or [line.replace(" ", "") for line in lines] == [told["start"].replace(" ", "")]
+
+
+def _judge_chain(verdict: Verdict, prepared: Prepared, name: str | None, lines: list[str]) -> None:
+    """Add one chain's lines to a verdict; the first line that fails decides what it says."""
+    told = statement(prepared.options, name)
+    prefix = f"{name}: " if name else ""
+    if not lines:
+        verdict.outcome = NOT_YET
+        verdict.rows.append(CaseRow(f"{prefix}no lines", False, "No lines yet."))
+        verdict.says = verdict.says or f"{prefix}there are no lines yet."
+        return
+    reports = derivation.check(told, lines)
+    verdict.rows += [CaseRow(prefix + report.text, report.follows, report.says) for report in reports]
+    verdict.rows += [CaseRow(prefix + text, None) for text in lines[len(reports) :]]
+    if len(reports) == len(lines) and all(report.follows for report in reports):
+        return
+    verdict.outcome = NOT_YET
+    if verdict.says:
+        return
+    verdict.mistake = _wrong_line(prepared, name, reports[-1].text)
+    sentence = prepared.mistakes[verdict.mistake]["says"] if verdict.mistake else ""
+    verdict.says = f"{prefix}Line {len(reports)}: {sentence or reports[-1].says}"
+
+
+def _wrong_line(prepared: Prepared, chain: str | None, text: str) -> str | None:
     """Return the known slip that this line makes, by its values."""
     try:
-        values = derivation.sample(prepared.options, text)
+        values = derivation.sample(statement(prepared.options, chain), text)
     except ValueError:
         return None
     for mistake, told in prepared.mistakes.items():
-        if abs(values - told["values"]).max() <= 1e-9 * abs(told["values"]).max():
+        near = abs(values - told["values"]).max() <= 1e-9 * abs(told["values"]).max()
+        if told.get("chain") == chain and near:
             return mistake
     return None
+
+
+def _judge_reply(prepared: Prepared, seen: Observation) -> Verdict:
+    if seen.facts.get("not_attempted"):
+        return not_attempted(prepared)
+    options = prepared.options
+    if "reply" not in seen.facts:
+        form = f"({', '.join(options['parts'])})" if len(options["parts"]) > 1 else options["parts"][0]
+        return blank(prepared, NOT_YET, f"The reply should be {form}, each a number or a text.")
+    reply, rtols, salt = seen.facts["reply"], options["rtols"], options["salt"]
+    explanation = sealed.open_sealed(options["right"], reply, [False] * len(reply), rtols, salt)
+    if explanation is not None:
+        verdict = blank(prepared, PASSED, explanation)
+        verdict.points = prepared.points
+        return verdict
+    verdict = blank(prepared, NOT_YET, "That is not it.")
+    for mistake, told in sorted(prepared.mistakes.items(), key=lambda item: sum(item[1]["wild"])):
+        says = sealed.open_sealed(told["sealed"], reply, told["wild"], rtols, salt)
+        if says is not None:
+            verdict.mistake, verdict.says = mistake, says
+            break
+    return verdict

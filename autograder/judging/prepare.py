@@ -19,9 +19,28 @@ from typing import Any
 
 import numpy as np
 
-from autograder.judging import derivation
-from autograder.judging.exercise import Case, Derivation, Exercise, ExerciseError, Function, Written
-from autograder.judging.observe import Call
+from autograder.judging import options as kind_options
+from autograder.judging import sealed, statistics
+from autograder.judging.canonical import canonical
+from autograder.judging.derivation import sample
+from autograder.judging.exercise import (
+    KIND_NAMES,
+    Case,
+    Derivation,
+    Derivations,
+    Exercise,
+    ExerciseError,
+    Given,
+    Linear,
+    Reply,
+    Sampler,
+    Seed,
+    Trained,
+    Written,
+)
+from autograder.judging.kinds.function import named, plain_integers
+from autograder.judging.observe import Call, Observation, observe
+from autograder.judging.values import GIVEN, SEED, as_outputs, copy, find_function, to_array, to_integers
 
 Arrays = dict[str, np.ndarray]
 TELLING_SIZE = 5000
@@ -33,6 +52,10 @@ class PreparedCase:
     """A case as data.
 
     wrong : by mistake, its outputs, or {"error": type name} where the mistake raises.
+    spread : by output, how far entries may be off; outputs without one are judged by `rtol`.
+    raises : the name of the error that the answer must raise.
+    linear : how to grow the arguments to see how the cost grows; empty doesn't.
+    private : arguments of the judge alone, which never reach the answer.
     """
 
     name: str
@@ -48,6 +71,20 @@ class PreparedCase:
     rtol: float = 1e-6
     rtol32: float = 1e-4
     repeat: bool = False
+    spread: Arrays = field(default_factory=dict)
+    raises: str | None = None
+    largest_bytes: float | None = None
+    linear: dict[str, Any] = field(default_factory=dict)
+    wall_limit_s: float | None = None
+    private: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mistaken:
+    """A known mistake as something to call, and the framework that it is written in."""
+
+    answer: Any
+    framework: str = "numpy"
 
 
 @dataclass
@@ -87,18 +124,23 @@ class Prepared:
         """What arguments are handed over as: "torch" in the PyTorch track, else "numpy"."""
         return "torch" if self.track == "pytorch" else "numpy"
 
-    def call(self, case: PreparedCase, wall_limit_s: float = 10.0) -> Call:
-        """Say how to call an answer on one of the cases."""
+    def call(self, case: PreparedCase, wall_limit_s: float = 10.0, cpu_outside: bool = False) -> Call:
+        """Say how to call an answer on one of the cases.
+
+        cpu_outside : somebody else reads the CPU time of calls with many rows.
+        """
         return Call(
             kind=self.kind,
             options=self.options,
             framework=self.framework,
             arguments=case.arguments,
             upstream=case.upstream,
-            measure=case.peak_bytes is not None,
+            measure=case.peak_bytes is not None or case.largest_bytes is not None,
             repeat=case.repeat,
             layout=case.layout,
-            wall_limit_s=wall_limit_s,
+            wall_limit_s=max(wall_limit_s, case.wall_limit_s or 0.0),
+            properties=[] if case.raises else self.options.get("properties", []),
+            linear=case.linear and {**case.linear, "outside": cpu_outside},
         )
 
 
@@ -107,18 +149,20 @@ def prepare(
     exercise: Exercise,
     track: str,
     seed: int,
-    wrong: Mapping[str, Callable[..., Any]] | None = None,
+    wrong: Mapping[str, Callable[..., Any] | Mistaken] | None = None,
     breaking: Collection[str] = (),
     public: bool = False,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Prepared:
     """Draw the cases of an exercise for a track.
 
     Parameters
     ----------
     seed : any non-negative integer; the same seed gives the same cases.
-    wrong : the known mistakes with wrong values in this track, as functions by id.
+    wrong : the known mistakes with wrong values in this track, by id; bare ones take NumPy arrays.
     breaking : ids of the known mistakes that break a property in this track.
     public : True leaves out cases that only the judge may use.
+    functions : those of the exercise's public part, which `Given` arguments may name.
 
     Raises
     ------
@@ -126,7 +170,8 @@ def prepare(
         Where the exercise contradicts itself; the message names the exercise and the case.
     """
     kind = exercise.kind
-    known = {m.id for m in exercise.mistakes} if isinstance(kind, Derivation) else {*(wrong or {}), *breaking}
+    textual = isinstance(kind, (Derivation, Derivations, Reply))
+    known = {m.id for m in exercise.mistakes} if textual else {*(wrong or {}), *breaking}
     prepared = Prepared(
         name=name,
         track=track,
@@ -135,64 +180,225 @@ def prepare(
         minutes=exercise.minutes,
         difficulty=exercise.difficulty,
         source=exercise.source,
-        kind={Function: "function", Derivation: "derivation", Written: "written"}[type(kind)],
-        options={},
+        kind=KIND_NAMES[type(kind)],
+        options=kind_options.options(name, kind, exercise.properties),
         hints=list(exercise.hints),
         mistakes={m.id: {"says": m.says, "breaks": m.breaks} for m in exercise.mistakes if m.id in known},
     )
-    if isinstance(kind, Written):
-        return prepared
-    if isinstance(kind, Derivation):
-        prepared.options = derivation.options(kind)
+    if isinstance(kind, Reply):
+        _seal(prepared, exercise, kind, seed)
+    elif textual:
         for mistake in exercise.mistakes:
-            prepared.mistakes[mistake.id]["values"] = derivation.sample(prepared.options, mistake.line or "")
-        return prepared
-    prepared.options = {"returns": list(kind.returns), "integer": kind.integer, "at_least": kind.at_least}
-    _prepare_cases(prepared, exercise, seed, wrong or {}, public)
+            statement = kind_options.statement(prepared.options, mistake.chain)
+            told = {"values": sample(statement, mistake.line or ""), "chain": mistake.chain}
+            prepared.mistakes[mistake.id].update(told)
+    elif not isinstance(kind, Written):
+        _Preparer(prepared, exercise, seed, wrong or {}, functions or {}).prepare(public)
     return prepared
 
 
-def _prepare_cases(
-    prepared: Prepared, exercise: Exercise, seed: int, wrong: Mapping[str, Callable[..., Any]], public: bool
-) -> None:
-    chosen = [
-        case
-        for case in exercise.cases
-        if not (public and case.only_judge) and (not case.tracks or prepared.track in case.tracks)
-    ]
-    if len({case.name for case in chosen}) != len(chosen) or not chosen:
-        raise ExerciseError(f"{prepared.name}: cases need names of their own, and at least one case")
-    for index, case in enumerate(chosen):
-        entropy = [seed, zlib.crc32(f"{prepared.name}/{case.name}".encode())]
-        made = _prepare_case(prepared, exercise, case, np.random.default_rng(entropy))
-        made.repeat = index == 0
-        if sum(array.size for array in made.expected.values()) <= TELLING_SIZE:
-            names = prepared.options["returns"]
-            made.wrong = {m: outputs_of(function, made.arguments, names) for m, function in wrong.items()}
-        prepared.cases.append(made)
-
-
-def _prepare_case(
-    prepared: Prepared, exercise: Exercise, case: Case, rng: np.random.Generator
-) -> PreparedCase:
-    arguments = {n: _cast(v, case.dtype) for n, v in case.draw(rng).items()}
-    exact = {n: v.astype(np.float64) if _is_real(v) else v for n, v in arguments.items()}
-    expected = _ask_oracle(prepared, exercise, case, exact)
-    made = PreparedCase(
-        name=case.name,
-        says=case.says,
-        arguments=arguments,
-        expected=expected,
-        worth=case.worth,
-        peak_bytes=None if case.peak_bytes is None else float(case.peak_bytes(arguments)),
-        layout=case.layout,
-        rtol=case.rtol or exercise.rtol,
-        rtol32=max(case.rtol or 0.0, exercise.rtol32),
+def _seal(prepared: Prepared, exercise: Exercise, kind: Reply, seed: int) -> None:
+    """Put the explanation and the mistakes' sentences in, to be read with the reply alone."""
+    rtols = [kind.rtol if isinstance(part, float) else 0.0 for part in kind.answer]
+    salt = f"{zlib.crc32(prepared.name.encode()):08x}{seed}"
+    prepared.options.update(
+        rtols=rtols, salt=salt, right=sealed.seal(kind.answer, rtols, salt, kind.explanation)
     )
-    if prepared.framework == "torch" and case.gradients and case.dtype is None:
-        made.upstream = {n: rng.normal(size=v.shape) for n, v in expected.items()}
-        made.expected_gradients = _differences(exercise, prepared.options["returns"], exact, made.upstream)
-    return made
+    for mistake in exercise.mistakes:
+        reply = list(mistake.reply or ())
+        prepared.mistakes[mistake.id] = {
+            "says": "",
+            "breaks": None,
+            "wild": [part is None for part in reply],
+            "sealed": sealed.seal(reply, rtols, salt, mistake.says),
+        }
+
+
+class _Preparer:
+    """Fills in the cases of one exercise."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        exercise: Exercise,
+        seed: int,
+        wrong: Mapping[str, Callable[..., Any] | Mistaken],
+        functions: Mapping[str, Callable[..., Any]],
+    ) -> None:
+        self.prepared, self.exercise, self.seed = prepared, exercise, seed
+        self.wrong = {m: w if isinstance(w, Mistaken) else Mistaken(w) for m, w in wrong.items()}
+        self.functions = {**functions, **exercise.given}
+        self.options = prepared.options
+
+    def prepare(self, public: bool) -> None:
+        """Draw all cases."""
+        track, name = self.prepared.track, self.prepared.name
+        chosen = [
+            case
+            for case in self.exercise.cases
+            if not (public and case.only_judge) and (not case.tracks or track in case.tracks)
+        ]
+        if len({case.name for case in chosen}) != len(chosen) or not chosen:
+            raise ExerciseError(f"{name}: cases need names of their own, and at least one case")
+        for index, case in enumerate(chosen):
+            entropy = [self.seed, zlib.crc32(f"{name}/{case.name}".encode())]
+            made = self._case(case, np.random.default_rng(entropy))
+            made.repeat = index == 0 and self.prepared.kind != "trained"
+            if sum(array.size for array in made.expected.values()) <= TELLING_SIZE and made.expected:
+                made.wrong = {m: self._outputs_of_mistake(mistake, made) for m, mistake in self.wrong.items()}
+            self.prepared.cases.append(made)
+
+    def _case(self, case: Case, rng: np.random.Generator) -> PreparedCase:
+        drawn = {n: _cast(v, case.dtype) for n, v in case.draw(rng).items()}
+        kind = self.exercise.kind
+        private = {kind.labels: drawn.pop(kind.labels)} if isinstance(kind, Trained) else {}
+        made = PreparedCase(
+            name=case.name,
+            says=case.says,
+            arguments={n: _as_data(v) for n, v in drawn.items()},
+            expected={},
+            worth=case.worth,
+            peak_bytes=None if case.peak_bytes is None else float(case.peak_bytes(drawn)),
+            layout=case.layout,
+            rtol=case.rtol or self.exercise.rtol,
+            rtol32=max(case.rtol or 0.0, self.exercise.rtol32),
+            raises=case.raises,
+            largest_bytes=None if case.largest_bytes is None else float(case.largest_bytes(drawn)),
+            linear=_growth(case.linear, self.prepared.framework),
+            wall_limit_s=case.wall_limit_s,
+            private=private,
+        )
+        if isinstance(kind, Sampler) and case.raises is None:
+            self._expect_statistics(made, drawn)
+        elif not isinstance(kind, Trained) and case.raises is None:
+            self._expect_values(made, case, drawn, rng)
+        return made
+
+    def _expect_statistics(self, made: PreparedCase, drawn: Mapping[str, Any]) -> None:
+        sample = np.zeros(statistics.shape(drawn, self.options["draws"]))
+        for name in self.options["statistics"]:
+            _, made.expected[name], made.spread[name] = statistics.measure(name, sample, drawn)
+
+    def _expect_values(
+        self, made: PreparedCase, case: Case, drawn: Mapping[str, Any], rng: np.random.Generator
+    ) -> None:
+        exact = {n: v.astype(np.float64) if _is_real(v) else v for n, v in drawn.items()}
+        real = {n: self._for_oracle(v) for n, v in exact.items()}
+        made.expected = self._ask_oracle(case, real)
+        if self.prepared.framework == "torch" and case.gradients and case.dtype is None:
+            made.upstream = {n: rng.normal(size=made.expected[n].shape) for n in self._differentiable(made)}
+            if made.upstream:
+                made.expected_gradients = self._differences(real, made.upstream)
+
+    def _differentiable(self, made: PreparedCase) -> list[str]:
+        exact = named(self.options, "integer") | named(self.options, "plain")
+        bare = [n for n in made.expected if n.split(" ")[0] not in exact and n != "steps"]
+        return [n for n in bare if not n.endswith(" columns")]
+
+    def _for_oracle(self, value: Any) -> Any:
+        if isinstance(value, Seed):
+            return np.random.default_rng(value.number)
+        if isinstance(value, Given):
+            try:
+                return find_function(value.name, self.functions.__getitem__)
+            except KeyError:
+                raise ExerciseError(f"{self.prepared.name}: no function {value.name!r} is given") from None
+        return value
+
+    def _ask_oracle(self, case: Case, arguments: Mapping[str, Any]) -> Arrays:
+        where = f"{self.prepared.name}, case {case.name!r}"
+        if self.exercise.oracle is None:
+            raise ExerciseError(f"{where}: a function needs an oracle")
+        outputs = self._oracle_outputs(arguments)
+        if "error" in outputs:
+            raise ExerciseError(
+                f"{where}: the oracle raised {outputs['error']}: {outputs.get('message', '')}"
+            )
+        if not all(np.all(np.isfinite(v)) for v in outputs.values() if v.dtype.kind != "O"):
+            raise ExerciseError(f"{where}: the oracle's result is not finite")
+        whole = named(self.options, "integer")
+        return {n: np.asarray(v) if n in whole else v.astype(np.float64) for n, v in outputs.items()}
+
+    def _oracle_outputs(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        assert self.exercise.oracle is not None
+        names = [n for n in self.options["returns"] if n != "steps" or not self.options.get("steps")]
+        outputs = outputs_of(self.exercise.oracle, arguments, names, self.options)
+        if self.options.get("steps") and "error" not in outputs:
+            outputs["steps"] = outputs[names[0]]
+        return outputs
+
+    def _outputs_of_mistake(self, mistake: Mistaken, made: PreparedCase) -> dict[str, Any]:
+        call = Call(
+            kind=self.prepared.kind,
+            options=self.options,
+            framework=mistake.framework,
+            arguments=made.arguments,
+            wall_limit_s=max(30.0, made.wall_limit_s or 0.0),
+        )
+        seen = observe(mistake.answer, call, self.functions.__getitem__)
+        if self.prepared.kind == "sampler":
+            seen = measured(self.prepared, made, seen)
+        if seen.error is not None:
+            return {"error": seen.error["type"], "message": seen.error["message"][:200]}
+        problem = seen.facts.get("problem")
+        if problem is not None:
+            return {"error": str(problem["what"]), "message": str(problem)[:200]}
+        return dict(seen.outputs)
+
+    def _differences(self, arguments: Mapping[str, Any], upstream: Mapping[str, np.ndarray]) -> Arrays:
+        """Central differences of Σ upstream · oracle(arguments), for each float array among the arguments."""
+
+        def loss(changed: Mapping[str, Any]) -> float:
+            outputs = self._oracle_outputs(changed)
+            return sum(float(np.sum(upstream[n] * outputs[n])) for n in upstream)
+
+        gradients: Arrays = {}
+        for name in [n for n, v in arguments.items() if _is_real(v)]:
+            gradient = np.zeros_like(arguments[name])
+            for index in np.ndindex(gradient.shape):
+                step = 1e-5 * max(1.0, abs(float(arguments[name][index])))
+                up, down = arguments[name].copy(), arguments[name].copy()
+                up[index] += step
+                down[index] -= step
+                rise = loss({**arguments, name: up}) - loss({**arguments, name: down})
+                gradient[index] = rise / (up[index] - down[index])
+            gradients[name] = gradient
+        return gradients
+
+
+def measured(prepared: Prepared, case: PreparedCase, seen: Observation) -> Observation:
+    """Return a sampler's observation with the statistics in place of the samples."""
+    if seen.error is not None or "problem" in seen.facts or not seen.outputs:
+        return seen
+    sample = next(iter(seen.outputs.values()))
+    shape = statistics.shape(case.arguments, prepared.options["draws"])
+    facts = dict(seen.facts)
+    if sample.shape != shape:
+        facts["problem"] = {"what": "sample_shape", "got": str(sample.shape), "expected": str(shape)}
+        return Observation(facts=facts)
+    if sample.dtype.kind not in "biuf" or not np.all(np.isfinite(sample)):
+        facts["problem"] = {"what": "sample_numbers"}
+        return Observation(facts=facts)
+    names = prepared.options["statistics"]
+    outputs = {name: statistics.measure(name, sample, case.arguments)[0] for name in names}
+    facts["tensors"] = dict.fromkeys(names, all(facts.get("tensors", {}).values()))
+    facts["types"] = dict.fromkeys(names, next(iter(facts.get("types", {"": ""}).values())))
+    return Observation(outputs, {}, facts)
+
+
+def _growth(linear: Linear | None, framework: str) -> dict[str, Any]:
+    if linear is None:
+        return {}
+    usual = (512, 2048) if framework == "torch" else (1024, 4096)
+    return {
+        "grow": list(linear.grow),
+        "sizes": list(linear.sizes or usual),
+        "axis": linear.axis,
+        "backward": linear.backward,
+        "forbid": list(linear.forbid),
+        "same_rows": linear.same_rows,
+        "outside": False,
+    }
 
 
 def _is_real(value: Any) -> bool:
@@ -205,59 +411,36 @@ def _cast(value: Any, dtype: str | None) -> Any:
     return value
 
 
-def _ask_oracle(prepared: Prepared, exercise: Exercise, case: Case, arguments: Mapping[str, Any]) -> Arrays:
-    where = f"{prepared.name}, case {case.name!r}"
-    if exercise.oracle is None:
-        raise ExerciseError(f"{where}: a function needs an oracle")
-    outputs = outputs_of(exercise.oracle, arguments, prepared.options["returns"])
-    if "error" in outputs:
-        raise ExerciseError(f"{where}: the oracle raised {outputs['error']}: {outputs.get('message', '')}")
-    if not all(np.all(np.isfinite(v)) for v in outputs.values()):
-        raise ExerciseError(f"{where}: the oracle's result is not finite")
-    return {
-        n: np.asarray(v) if prepared.options["integer"] else v.astype(np.float64) for n, v in outputs.items()
-    }
+def _as_data(value: Any) -> Any:
+    """Return an argument as plain data: functions and generators by what stands for them."""
+    if isinstance(value, Given):
+        return {GIVEN: value.name}
+    if isinstance(value, Seed):
+        return {SEED: value.number}
+    return value
 
 
 def outputs_of(
-    function: Callable[..., Any], arguments: Mapping[str, Any], names: Sequence[str]
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    names: Sequence[str],
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Call a function of ours on copies; return its outputs by name, or {"error": …, "message": …}."""
-    copies = [v.copy() if isinstance(v, np.ndarray) else v for v in arguments.values()]
+    options = options or {}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            value = function(*copies)
-        values = [value] if len(names) == 1 else list(value)
-        if len(values) != len(names):
-            return {"error": "count", "message": f"{len(values)} outputs for {len(names)} names"}
-        arrays = [np.array(v) for v in values]
+            value = function(*[copy(v) for v in arguments.values()])
+        values = as_outputs(value, list(names), options.get("form", "tuple"))
+        if values is None:
+            return {"error": "count", "message": f"the outputs are not {', '.join(names)}"}
+        if options.get("compare"):
+            values = canonical(options["compare"], values, arguments)
     except Exception as error:
         return {"error": type(error).__name__, "message": str(error)[:200]}
-    if any(a.dtype.kind not in "biufc" for a in arrays):
+    whole = plain_integers(options)
+    read = {n: to_integers(v) if n in whole else to_array(v) for n, v in values.items()}
+    if any(problem for _, problem in read.values()):
         return {"error": "type", "message": "not numbers"}
-    return dict(zip(names, arrays, strict=True))
-
-
-def _differences(
-    exercise: Exercise, names: Sequence[str], arguments: Mapping[str, Any], upstream: Mapping[str, np.ndarray]
-) -> Arrays:
-    """Central differences of Σ upstream · oracle(arguments), for each float array among the arguments."""
-    assert exercise.oracle is not None
-
-    def loss(changed: Mapping[str, Any]) -> float:
-        outputs = outputs_of(exercise.oracle, changed, names)  # type: ignore[arg-type]
-        return sum(float(np.sum(upstream[n] * outputs[n])) for n in names)
-
-    gradients: Arrays = {}
-    for name in [n for n, v in arguments.items() if _is_real(v)]:
-        gradient = np.zeros_like(arguments[name])
-        for index in np.ndindex(gradient.shape):
-            step = 1e-5 * max(1.0, abs(float(arguments[name][index])))
-            up, down = arguments[name].copy(), arguments[name].copy()
-            up[index] += step
-            down[index] -= step
-            rise = loss({**arguments, name: up}) - loss({**arguments, name: down})
-            gradient[index] = rise / (up[index] - down[index])
-        gradients[name] = gradient
-    return gradients
+    return {n: array for n, (array, _) in read.items()}

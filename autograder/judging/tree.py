@@ -2,7 +2,8 @@
 
 Casebooks and the pipe to a sandboxed process carry the same thing: dictionaries, lists,
 strings, numbers, and NumPy arrays somewhere inside.  Pickle could carry it, and could carry
-code too, so it is never used: the structure travels as JSON, the arrays as plain bytes.
+code too, so it is never used: the structure travels as JSON, the arrays as plain bytes.  Object
+arrays of Python ints, which may be of any size, travel in the JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 MARK = "$array"
+INTEGERS = "$integers"
 
 
 def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
@@ -23,6 +25,8 @@ def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
 
 def _replace(tree: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(tree, np.ndarray):
+        if tree.dtype.kind == "O":
+            return {INTEGERS: [list(tree.shape), _whole(tree.ravel().tolist())]}
         arrays.append(tree)
         return {MARK: len(arrays) - 1}
     if isinstance(tree, np.generic):
@@ -36,6 +40,20 @@ def _replace(tree: Any, arrays: list[np.ndarray]) -> Any:
     raise TypeError(f"a tree holds arrays, numbers, text, lists and dictionaries, not {type(tree).__name__}")
 
 
+def _whole(numbers: list[Any]) -> list[int]:
+    if not all(type(number) is int for number in numbers):
+        raise TypeError("an array of objects may hold nothing but Python ints")
+    return numbers
+
+
+def _integers(form: Any) -> np.ndarray:
+    try:
+        shape, numbers = form
+        return np.array(_whole(numbers), object).reshape([int(side) for side in shape])
+    except TypeError as error:
+        raise ValueError(f"not an array of integers: {error}") from None
+
+
 def join(skeleton: Any, arrays: Sequence[np.ndarray]) -> Any:
     """Undo `split`.  Raises ValueError where the skeleton asks for an array that isn't there."""
     if isinstance(skeleton, dict):
@@ -44,6 +62,8 @@ def join(skeleton: Any, arrays: Sequence[np.ndarray]) -> Any:
             if not isinstance(index, int) or not 0 <= index < len(arrays):
                 raise ValueError(f"array {index!r} is missing: {len(arrays)} arrays are there")
             return arrays[index]
+        if set(skeleton) == {INTEGERS}:
+            return _integers(skeleton[INTEGERS])
         return {key: join(value, arrays) for key, value in skeleton.items()}
     if isinstance(skeleton, list):
         return [join(value, arrays) for value in skeleton]

@@ -83,7 +83,7 @@ class Lesson:
         exercise : its name.
         answer : the function, class or list of lines itself (not the result of calling it).
         """
-        prepared = self._exercises.get(exercise)
+        prepared = self._find(exercise)
         if prepared is None:
             return self._no_such(exercise)
         try:
@@ -97,7 +97,7 @@ class Lesson:
 
     def hint(self, exercise: str) -> Note:
         """Return the next hint; after the last one, the last one again."""
-        prepared = self._exercises.get(exercise)
+        prepared = self._find(exercise)
         if prepared is None:
             return Note(self._no_such(exercise).says, "")
         if not prepared.hints:
@@ -108,7 +108,7 @@ class Lesson:
 
     def solution(self, exercise: str) -> Note:
         """Return the worked solution, after an attempt, where this copy of the course has solutions."""
-        if exercise not in self._exercises:
+        if self._find(exercise) is None:
             return Note(self._no_such(exercise).says, "")
         source = self._worked_solution(exercise)
         if source is None:
@@ -131,6 +131,9 @@ class Lesson:
         return ProgressTable(rows, heading)
 
     # ----------------------------------------------------------------------------------- helpers
+
+    def _find(self, exercise: Any) -> Prepared | None:
+        return self._exercises.get(exercise) if isinstance(exercise, str) else None
 
     def _row(self, name: str, prepared: Prepared) -> tuple[str, str, str, float, float]:
         entry = self._progress.entries.get(f"{self._name}/{self._track}/{name}", {})

@@ -30,11 +30,12 @@ class Progress:
             data = json.loads(self._path.read_text("utf-8")) if self._path else {}
         except (OSError, ValueError):
             return {}
-        return data if isinstance(data, dict) else {}
+        entries = data.items() if isinstance(data, dict) else ()
+        return {key: e for key, e in entries if isinstance(e, dict) and e.keys() >= {"tries", "passed", "points"}}
 
     def record(self, lesson: str, track: str, exercise: str, outcome: str, points: float) -> None:
         """Remember an outcome; an exercise that has passed once stays passed."""
-        self.entries = {**self._read(), **self.entries} if self._path else self.entries
+        self.entries = {**self.entries, **self._read()}
         entry = self.entries.setdefault(
             f"{lesson}/{track}/{exercise}", {"tries": 0, "passed": False, "points": 0.0}
         )
