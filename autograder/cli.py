@@ -7,10 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder import __version__
 from autograder.course import TRACKS, CourseError, find_root, read_course
+
+INSTRUCTORS = ("jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "rich", "setuptools", "traitlets")
+"""Packages that the instructor's calls need and a student's environment lacks."""
 
 if TYPE_CHECKING:
     from autograder.authoring.reader import LessonSource
@@ -23,11 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except CourseError as error:
         print(f"autograder: {error}", file=sys.stderr)
-        return 2
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in INSTRUCTORS:
+            raise
+        print(f"autograder: this needs {error.name}: pip install 'autograder[instructor]'", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="autograder", description="A deep-learning course that grades itself.")
+    parser = argparse.ArgumentParser(
+        prog="autograder", description="A deep-learning course that grades itself."
+    )
     parser.add_argument("--version", action="version", version=f"autograder {__version__}")
     calls = parser.add_subparsers(required=True, metavar="CALL")
     build = calls.add_parser("build", help="prove the exercises and generate notebooks and casebooks")
@@ -46,8 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     grade = calls.add_parser("grade", help="grade a class into nbgrader's gradebook")
     grade.add_argument("lesson", metavar="LESSON")
     grade.add_argument("--student", metavar="ID", help="only this student")
-    grade.add_argument("--submitted", type=Path, metavar="DIR", help="where submissions are (default: submitted/)")
-    grade.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (default: one per core)")
+    grade.add_argument(
+        "--submitted", type=Path, metavar="DIR", help="where submissions are (default: submitted/)"
+    )
+    grade.add_argument(
+        "--jobs", type=_count, metavar="N", help="submissions at a time (default: one per core)"
+    )
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="mark on the workers of this Dask scheduler")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
     grade.add_argument("--rerun", action="store_true", help="judge again what has a stored result")
     _sandbox_option(grade)
@@ -60,14 +74,32 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--track", choices=TRACKS, help="only this track")
     release.add_argument("--to", required=True, type=Path, metavar="DIR")
     release.set_defaults(run=_release)
+    update = calls.add_parser("update", help="put a notebook's answers on a newer release of it")
+    update.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+    update.add_argument(
+        "--reset", action="append", default=[], metavar="NAME", help="give an exercise back unsolved"
+    )
+    update.add_argument(
+        "--onto", type=Path, metavar="RELEASED", help="the released notebook, if it isn't found"
+    )
+    update.set_defaults(run=_update)
     doctor = calls.add_parser("doctor", help="what this machine offers, and what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
 
 
+def _count(text: str) -> int:
+    """Read a number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def _sandbox_option(call: argparse.ArgumentParser) -> None:
     call.add_argument(
-        "--no-sandbox", action="store_true", help="run the code with nothing around it but a process of its own"
+        "--no-sandbox",
+        action="store_true",
+        help="run the code with nothing around it but a process of its own",
     )
 
 
@@ -124,7 +156,9 @@ def _mutants(options: argparse.Namespace) -> int:
     for lesson in _chosen(find_lessons(find_root()), options.lessons):
         for report in MutantRunner(Prover(lesson)).run_all():
             print(f"{lesson.name} {report.exercise} ({report.track}): {report.made}", file=sys.stderr)
-            rows.append((lesson.name, report.exercise, report.track, str(report.made), str(len(report.survivors))))
+            rows.append(
+                (lesson.name, report.exercise, report.track, str(report.made), str(len(report.survivors)))
+            )
             alive += [(report.exercise, report.track, label, why) for label, why in report.survivors.items()]
     show_table("Automatic mutants", ("lesson", "exercise", "track", "made", "survived"), rows)
     show_table("Survivors", ("exercise", "track", "change", "why nothing can notice it"), alive)
@@ -145,21 +179,26 @@ def _try(options: argparse.Namespace) -> int:
     from autograder.sandbox import Sandbox
 
     root = find_root()
-    verdicts, tier = [], _tier(options)
+    verdicts: list[dict[str, Any]] = []
+    tier = _tier(options)
     for file in options.files:
-        track = options.track or (file.stem if file.suffix == ".ipynb" and file.stem in TRACKS else "from_scratch")
+        track = options.track or (
+            file.stem if file.suffix == ".ipynb" and file.stem in TRACKS else "from_scratch"
+        )
         known = known_exercises(root, track)
         if not known.keys:
             print("No solutions/ here: judged on the public cases only.", file=sys.stderr)
         with Sandbox(tier=tier, torch=track == "pytorch") as sandbox:
+            count = len(verdicts)
             for verdict in try_file(file, track, known, sandbox):
                 verdicts.append({"file": str(file), **verdict.json()})
                 if not options.json:
                     print(verdict.text, end="\n\n")
+        if len(verdicts) == count:
+            print(f"Nothing in {file} is named like an exercise of the track {track}.", file=sys.stderr)
     if options.json:
         print(json.dumps(verdicts, indent=1))
     if not verdicts:
-        print("Nothing in it is named like an exercise of the track.", file=sys.stderr)
         return 2
     return 0 if all(v["outcome"] == "passed" for v in verdicts) else 1
 
@@ -168,6 +207,8 @@ def _grade(options: argparse.Namespace) -> int:
     from autograder.grading.classroom import grade_class
 
     course = read_course(find_root())
+    if options.json and not options.json.absolute().parent.is_dir():
+        raise CourseError(f"--json: there is no folder {options.json.absolute().parent}.")
     outcome = grade_class(
         course,
         course.lesson(options.lesson),
@@ -176,6 +217,7 @@ def _grade(options: argparse.Namespace) -> int:
         student=options.student,
         jobs=options.jobs,
         rerun=options.rerun,
+        scheduler=options.scheduler,
     )
     if options.json:
         options.json.write_text(json.dumps(outcome.rows, indent=1), "utf-8")
@@ -198,6 +240,19 @@ def _release(options: argparse.Namespace) -> int:
     for path in write_release(course, lessons, options.track, options.to):
         print(f"  {path}")
     print(f"Give students the folder {options.to}; its START.md says how to begin.")
+    return 0
+
+
+def _update(options: argparse.Namespace) -> int:
+    from autograder.grading.update import update
+
+    done = update(options.notebook, options.onto, options.reset)
+    print(f"Answers kept: {', '.join(done.kept) or 'none'}. Cells of your own: {done.own}.")
+    if done.reset:
+        print(f"As released again: {', '.join(done.reset)}.")
+    for what in done.noted:
+        print(f"  {what}")
+    print(f"The old file is {done.backup}.")
     return 0
 
 

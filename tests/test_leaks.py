@@ -25,7 +25,13 @@ def telling(text: str) -> Iterator[str]:
     for line in (raw.strip().rstrip(",") for raw in text.splitlines()):
         quotes = line.count('"""')
         line = line.split("  #")[0].strip("\"'")
-        if not docstring and not quotes and len(line) >= 20 and not line.startswith(PLAIN):
+        if (
+            not docstring
+            and not quotes
+            and len(line) >= 20
+            and not line.startswith(PLAIN)
+            and line[-1] != "("
+        ):
             yield line
         docstring ^= quotes % 2 == 1
 

@@ -184,6 +184,7 @@ class Said(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
         self.text += record.getMessage() + "\n"
 
 

@@ -71,14 +71,16 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARE:
         yield text, lambda copied: setattr(copied, "ops", [COMPARE[type(node.ops[0])]()])
     elif isinstance(node, ast.Constant) and type(node.value) is int and abs(node.value) <= 4:
-        yield text, lambda copied: setattr(copied, "value", node.value + 1)
+        more = node.value + 1
+        yield text, lambda copied: setattr(copied, "value", more)
     elif isinstance(node, ast.Attribute) and node.attr in NAMES:
         yield text, lambda copied: setattr(copied, "attr", NAMES[node.attr])
     elif isinstance(node, ast.keyword) and node.arg in AXES and isinstance(node.value, ast.Constant):
-        yield text, lambda copied: setattr(copied, "value", ast.Constant(_other(node.value.value)))  # type: ignore[attr-defined]
+        other = ast.Constant(_other(node.value.value))
+        yield text, lambda copied: setattr(copied, "value", other)
 
 
-def _other(value: object) -> object:
+def _other(value: object) -> bool | int:
     if isinstance(value, bool):
         return not value
     return 0 if value in (1, -1) else 1

@@ -20,6 +20,7 @@ import numpy as np
 
 from autograder.authoring.reader import LessonSource, stub_of
 from autograder.authoring.worked import Answer, LessonAnswers
+from autograder.judging import derivation
 from autograder.judging.compare import FAR, distance, exactly_equal
 from autograder.judging.exercise import (
     Derivation,
@@ -182,7 +183,11 @@ def _pretended(prepared: Prepared, case: PreparedCase, mistake: str) -> Observat
     if case.linear:
         sizes = {"sizes": [1, 4], "total_bytes": [0, 0], "peak_bytes": [0, 0], "operations": [0, 0]}
         facts["growth"] = {**sizes, "called": []}
-    return Observation(outputs, dict(case.expected_gradients), facts)
+    gradients: dict[str, Any] = {
+        name: slope * case.directions[name] / np.sum(case.directions[name] ** 2)
+        for name, slope in case.slopes.items()
+    }
+    return Observation(outputs, gradients, facts)
 
 
 def _expect_named(proof: Proof, exercise: Exercise, mistake: Mistake, verdict: Verdict) -> None:
@@ -237,7 +242,11 @@ def _prove_wrong_lines(proof: Proof, prepared: Prepared, exercise: Exercise) -> 
     for mistake in exercise.mistakes:
         start = statement(prepared.options, mistake.chain)["start"]
         answer = _with_lines(prepared, mistake.chain, [start, mistake.line or ""])
-        _expect_named(proof, exercise, mistake, judge_here(prepared, answer))
+        verdict = judge_here(prepared, answer)
+        _expect_named(proof, exercise, mistake, verdict)
+        told = statement(prepared.options, mistake.chain)
+        if derivation.check(told, [start, mistake.line or "", told["goal"]])[-1].follows:
+            proof.problems.append(f"mistake {mistake.id} should fail, but its line follows from the start")
     leaps = {chain: [s["start"], s["goal"]] for chain in chains for s in [statement(prepared.options, chain)]}
     leap = judge_here(prepared, leaps.get(None, leaps))
     if leap.outcome == PASSED and any(statement(prepared.options, c)["min_steps"] > 1 for c in chains):

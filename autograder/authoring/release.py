@@ -32,7 +32,7 @@ def write_release(course: Course, lessons: Sequence[Assigned], track: str | None
             raise CourseError(f"course.toml does not assign {name} in the track {track!r}.")
         _copy_lesson(course.root / "notebooks" / name, to / "notebooks" / name, tracks)
     _copy_data(course.root / "data", to)
-    wheel = build_wheel(course.root, [course.root / "notebooks" / name for name in chosen], to)
+    wheel = build_wheel(course.root, [to / "notebooks" / name for name in chosen], to)
     with_torch = any("pytorch" in tracks for tracks in chosen.values())
     _write_start(course, chosen, wheel, with_torch, to)
     yield from sorted(path for path in to.rglob("*") if path.is_file())
@@ -68,14 +68,16 @@ def build_wheel(root: Path, lessons: Sequence[Path], to: Path) -> Path:
     """Build a wheel of the package with the lessons' casebooks in it; return its path."""
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "source"
-        shutil.copytree(root / "autograder", tree / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
+        package = tree / "autograder"
+        shutil.copytree(root / "autograder", package, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(root / name, tree / name)
-        (tree / "autograder" / "casebooks").mkdir(exist_ok=True)
+        (package / "casebooks").mkdir(exist_ok=True)
         for lesson in lessons:
-            shutil.copy(lesson / "casebook.npz", tree / "autograder" / "casebooks" / f"{lesson.name}.npz")
-        command = [sys.executable, "-m", "pip", "wheel", str(tree), "--no-deps", "--no-build-isolation", "--quiet"]
-        done = subprocess.run([*command, "-w", scratch], capture_output=True, text=True, check=False)
+            shutil.copy(lesson / "casebook.npz", package / "casebooks" / f"{lesson.name}.npz")
+            _copy_notebooks(lesson, package / "released" / lesson.name)
+        command = [sys.executable, "-m", "pip", "wheel", str(tree), "--no-deps", "--no-build-isolation"]
+        done = subprocess.run([*command, "--quiet", "-w", scratch], capture_output=True, text=True, check=False)
         made = sorted(Path(scratch).glob("autograder-*.whl"))
         if done.returncode or not made:
             raise CourseError(f"The package could not be built: {done.stderr[-800:]}")
@@ -83,6 +85,13 @@ def build_wheel(root: Path, lessons: Sequence[Path], to: Path) -> Path:
         for old in to.glob("autograder-*.whl"):
             old.unlink()
         return Path(shutil.copy(made[0], to / made[0].name))
+
+
+def _copy_notebooks(lesson: Path, to: Path) -> None:
+    """Copy a released lesson's notebooks as they are, for `autograder update`."""
+    to.mkdir(parents=True)
+    for path in lesson.glob("*.ipynb"):
+        shutil.copy(path, to)
 
 
 def _write_start(
@@ -157,6 +166,8 @@ answer. The cell below it checks the answer and shows a card: what passed, what 
 
 - `lesson.hint("{exercise}")` gives a hint for the exercise of that name, then the next one.
 - `lesson.progress()` shows what has passed.
+- `autograder update NOTEBOOK`, in the terminal, puts your answers on a newer release of the notebook once
+  that is installed; with `--reset NAME` it gives that exercise back as it was. Your old file is kept.
 
 Keep the cells with the checks, and keep the notebooks' names: grading looks for them. You may add
 cells of your own anywhere.

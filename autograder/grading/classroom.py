@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autograder.course import Assigned, Course, CourseError
 from autograder.grading import report
 from autograder.grading.gradebook import Writer
-from autograder.grading.pipeline import Grader, Row, Task, find_tasks
+from autograder.grading.pipeline import Grader, Row, find_tasks
 from autograder.tables import show_table
 
 
@@ -38,6 +37,7 @@ def grade_class(
     student: str | None = None,
     jobs: int | None = None,
     rerun: bool = False,
+    scheduler: str | None = None,
 ) -> Outcome:
     """Grade a class: judge, write the gradebook and feedback, show and keep the report.
 
@@ -48,9 +48,11 @@ def grade_class(
     """
     folder = submitted or course.root / "submitted"
     if not folder.is_dir():
-        raise CourseError(f"There is no folder {folder}. Put submissions into {folder}/STUDENT/{lesson.name}/.")
-    grader = Grader(course, lesson, tier, jobs)
+        where = f"{folder}/STUDENT/{lesson.name}/"
+        raise CourseError(f"There is no folder {folder}. Put submissions into {where}.")
+    grader = Grader(course, lesson, tier, jobs, scheduler)
     casebook = course.root / "notebooks" / lesson.name / "casebook.npz"
+    path = _rows_path(course, lesson)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         writer = Writer(course, lesson, grader.key, casebook.read_bytes())
@@ -60,9 +62,11 @@ def grade_class(
         with _bar() as bar:
             judging = bar.add_task("judging", total=len(tasks))
             rows = grader.grade(tasks, rerun, lambda done, total, last: bar.update(judging, completed=done))
-            _write_all(bar, writer, tasks, rows, folder)
-    kept = _merge(_rows_path(course, lesson), [row.json() for row in rows])
-    page = course.grading / "report" / f"{lesson.name}.html"
+        _show_changes(report.changed_scores(report.read_rows(path), [row.json() for row in rows]))
+        with _bar() as bar:
+            _write_all(bar, writer, rows, folder)
+    kept = _keep(path, [row.json() for row in rows], only=student)
+    page = path.with_suffix(".html")
     page.write_text(report.page(lesson.name, kept), "utf-8")
     reused = sum(row.reused for row in rows)
     show(lesson, kept)
@@ -72,13 +76,31 @@ def grade_class(
     return Outcome(kept, course.grading / "feedback", page)
 
 
-def _write_all(bar: Progress, writer: Writer, tasks: Sequence[Task], rows: Sequence[Row], folder: Path) -> None:
-    students = list(dict.fromkeys(task.student for task in tasks))
+def _show_changes(changes: Sequence[report.Change] | None) -> None:
+    """Show what the lesson's change does to the scores, before the gradebook is written."""
+    if changes is None:
+        return
+    title = "The lesson has changed since these were graded"
+    columns = ("student", "notebook", "score before", "score now")
+    changed = [(c.student, c.notebook, f"{c.before:g}", f"{c.now:g}") for c in changes if c.before != c.now]
+    if changed:
+        show_table(title, columns, changed)
+    same = len(changes) - len(changed)
+    print(f"{title}: {len(changed)} scores differ, {same} stay as they were.")
+
+
+def _write_all(bar: Progress, writer: Writer, rows: Sequence[Row], folder: Path) -> None:
+    """Write every student who submitted; where nbgrader refuses one, the row says so and the others go on."""
+    students = list(dict.fromkeys(row.student for row in rows))
     writing = bar.add_task("writing", total=len(students))
     for student in students:
         results = {row.notebook: row.result for row in rows if row.student == student}
         if any(result.status != "missing" for result in results.values()):
-            writer.write(student, results, _timestamp(folder / student / writer.lesson.name))
+            try:
+                writer.write(student, results, _timestamp(folder / student / writer.lesson.name))
+            except CourseError as error:
+                for result in results.values():
+                    result.reasons.append(f"Not in the gradebook: {error}")
         bar.advance(writing)
 
 
@@ -98,14 +120,10 @@ def _rows_path(course: Course, lesson: Assigned) -> Path:
     return course.grading / "report" / f"{lesson.name}.json"
 
 
-def _merge(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put new rows in the place of the old ones of the same student and notebook, and keep the others."""
-    try:
-        old = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        old = []
-    merged = {(r["student"], r["notebook"]): r for r in [*old, *rows]}
-    kept = [merged[key] for key in sorted(merged)]
+def _keep(path: Path, rows: list[dict[str, Any]], only: str | None) -> list[dict[str, Any]]:
+    """Keep the class's rows; those of one student take the place of that student's old ones."""
+    old = [] if only is None else [row for row in report.read_rows(path) if row["student"] != only]
+    kept = sorted([*old, *rows], key=lambda row: (row["student"], row["notebook"]))
     report.write_rows(path, kept)
     return kept
 
@@ -113,13 +131,14 @@ def _merge(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def show_report(course: Course, lesson: Assigned) -> None:
     """Print the last report of a lesson and write its page again."""
     path = _rows_path(course, lesson)
-    if not path.is_file():
-        raise CourseError(f"{lesson.name} has not been graded yet. Run `autograder grade {lesson.name}` first.")
-    rows = json.loads(path.read_text("utf-8"))
+    rows = report.read_rows(path)
+    if not rows:
+        raise CourseError(f"{lesson.name} is not graded yet. Run `autograder grade {lesson.name}` first.")
     page = path.with_suffix(".html")
     page.write_text(report.page(lesson.name, rows), "utf-8")
     show(lesson, rows)
     show_table("Exercises", report.ITEM_COLUMNS, report.item_rows(rows))
+    print(report.numbers(rows))
     print(f"Report: {_near(page)}   ({datetime.datetime.now().astimezone():%Y-%m-%d %H:%M})")
 
 
@@ -136,6 +155,9 @@ def show(lesson: Assigned, rows: Sequence[dict[str, Any]]) -> None:
     broken = report.not_graded(rows)
     if broken:
         show_table("Not graded, or not to the end", ("student", "notebook", "status", "why"), broken)
+    look = report.worth_a_look(rows)
+    if look:
+        show_table("Worth a look", ("student", "notebook", "noticed"), look)
 
 
 def _near(path: Path) -> str:
@@ -144,4 +166,6 @@ def _near(path: Path) -> str:
 
 
 def _bar() -> Progress:
-    return Progress(TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(
+        TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )

@@ -30,8 +30,8 @@ from traitlets.config import Config
 
 from autograder.authoring import generate
 from autograder.course import Assigned, Course, CourseError, find_root, read_course
-from autograder.grading.key import LessonKey
-from autograder.grading.pipeline import Grader
+from autograder.grading.key import LessonKey, course_secret, read_key
+from autograder.grading.mark import Marker
 from autograder.grading.store import Result
 from autograder.judging.exercise import ExerciseError
 from autograder.sandbox import best_tier
@@ -51,7 +51,9 @@ class Writer:
 
     def _make_assignment(self, casebook: bytes) -> None:
         """Tell nbgrader of the assignment, with our master notebooks, and of its due date."""
-        masters = {t: generate.master(self.key.source, self.key.source.sources[t]) for t in self.lesson.tracks}
+        masters = {
+            t: generate.master(self.key.source, self.key.source.sources[t]) for t in self.lesson.tracks
+        }
         folder = self.course.grading / "source" / self.lesson.name
         shutil.rmtree(folder, ignore_errors=True)
         generate.lay_out_source(folder, masters, {"casebook.npz": casebook})
@@ -61,8 +63,9 @@ class Writer:
             if "there are submissions" in str(error):
                 raise CourseError(
                     f"The exercises of {self.lesson.name} have changed since submissions were graded into "
-                    f"{self.course.grading / 'gradebook.db'}, and nbgrader cannot change an assignment that has "
-                    "submissions. Move that file aside (nothing else is lost: results are kept) and grade again."
+                    f"{self.course.grading / 'gradebook.db'}, and nbgrader cannot change an assignment that "
+                    "has submissions. Move that file aside (nothing else is lost: results are kept) and "
+                    "grade again."
                 ) from error
             raise
         with Gradebook(self.course.db_url) as gradebook:
@@ -105,7 +108,7 @@ class Writer:
         return config
 
     def _settle(self, student: str, results: Mapping[str, Result]) -> None:
-        """Give zero where a notebook was not submitted or could not be read, so that nothing waits for a grader."""
+        """Give zero where a notebook was not submitted or cannot be read: nothing waits for a grader."""
         with Gradebook(self.course.db_url) as gradebook:
             for track, result in results.items():
                 if result.status not in ("malformed", "missing"):
@@ -164,7 +167,7 @@ class InsertOutputs(NbGraderPreprocessor):  # type: ignore[misc]
     find: Find = staticmethod(lambda student, lesson, track: None)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Insert the stored outputs; a notebook without a result gets an empty output, which scores nothing."""
+        """Insert the stored outputs; a notebook without a result scores nothing."""
         about = resources["nbgrader"]
         result = type(self).find(about["student"], about["assignment"], about["notebook"])
         insert(nb, result)
@@ -189,14 +192,14 @@ def insert(nb: Any, result: Result | None) -> None:
 
 
 class GraftAnswers(NbGraderPreprocessor):  # type: ignore[misc]
-    """First of nbgrader's sanitising steps: grafts the answers on the released notebook, so that nothing stops it."""
+    """First of nbgrader's sanitising steps: grafts the answers, so that nothing stops the others."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Replace the cells by the released ones with the submission's answers in them."""
         from nbformat import from_dict
 
         about = resources["nbgrader"]
-        grafted = grader_of(about["assignment"]).graft_bytes(_file(nb), about["notebook"])
+        grafted = marker_of(about["assignment"]).graft_bytes(_file(nb), about["notebook"])
         nb.cells = from_dict(grafted.notebook["cells"])
         nb.metadata = from_dict(grafted.notebook["metadata"])
         return nb, resources
@@ -210,7 +213,7 @@ class JudgeOutside(NbGraderPreprocessor):  # type: ignore[misc]
         from nbformat import from_dict
 
         about = resources["nbgrader"]
-        result = grader_of(about["assignment"]).judge_bytes(_file(nb), about["notebook"])
+        result = marker_of(about["assignment"]).judge_bytes(_file(nb), about["notebook"])
         nb.cells = from_dict(result.notebook["cells"])
         insert(nb, result)
         resources["autograder"] = result
@@ -222,14 +225,15 @@ def _file(nb: Any) -> bytes:
 
 
 @functools.cache
-def grader_of(lesson: str) -> Grader:
-    """Return this process's grader of a lesson; raises CourseError where there is no sandbox."""
+def marker_of(lesson: str) -> Marker:
+    """Return this process's marker of a lesson; raises CourseError where there is no sandbox."""
     course = read_course(find_root())
     if best_tier() == "none":
         raise CourseError("This machine offers no sandbox; `autograder doctor` says what is missing.")
-    grader = Grader(course, course.lesson(lesson))
-    atexit.register(grader.close)
-    return grader
+    assigned = course.lesson(lesson)
+    marker = Marker(read_key(course.root, assigned.name, assigned.tracks), course_secret(course.grading))
+    atexit.register(marker.close)
+    return marker
 
 
 class SaveComments(NbGraderPreprocessor):  # type: ignore[misc]
@@ -262,5 +266,3 @@ class CourseLatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
         """Return the points that are taken off a notebook's score."""
         course = read_course(find_root())
         return course.late.share(total_seconds_late) * score
-
-

@@ -1,16 +1,17 @@
-"""The course's own copy of a lesson: what is private to the judge, and the secret that fresh cases come from."""
+"""The course's own copy of a lesson: what only the judge has, and the secret that fresh cases come from."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from autograder import __version__
 from autograder.authoring import generate
 from autograder.authoring.prove import Prover
 from autograder.authoring.reader import LessonSource, find_lessons
@@ -61,9 +62,11 @@ class LessonKey:
     @cached_property
     def version(self) -> str:
         """A digest of everything that a result depends on besides the submission."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(__version__.encode())
         for track in self.tracks:
             digest.update(generate.fingerprint(self.source, self.source.sources[track]).encode())
+            if track in self.released:
+                digest.update(json.dumps(self.released[track].notebook, sort_keys=True).encode())
         return digest.hexdigest()[:16]
 
     def points(self, track: str) -> float:
@@ -92,7 +95,9 @@ def read_key(root: Path, lesson: str, tracks: tuple[str, ...]) -> LessonKey:
         raise CourseError(f"No solutions/{lesson} here: grading needs the instructors' copy of the course.")
     missing = [track for track in tracks if track not in found[0].sources]
     if missing:
-        raise CourseError(f"course.toml assigns {lesson} in {missing[0]!r}, but solutions/{lesson} has no such track.")
+        raise CourseError(
+            f"course.toml assigns {lesson} in {missing[0]!r}, but solutions/{lesson} has no such track."
+        )
     key = LessonKey(found[0], tracks)
     for track in tracks:
         path = root / "notebooks" / lesson / f"{track}.ipynb"
@@ -100,5 +105,3 @@ def read_key(root: Path, lesson: str, tracks: tuple[str, ...]) -> LessonKey:
             raise CourseError(f"notebooks/{lesson}/{track}.ipynb is missing. Run `make build` first.")
         key.released[track] = Released.from_text(path.read_text("utf-8"))
     return key
-
-

@@ -88,18 +88,25 @@ def read_cells(data: bytes) -> list[Given]:
         If the bytes are not a notebook; the message says what to do.
     """
     if len(data) > MAX_BYTES:
-        raise Malformed(f"The file has {len(data) >> 20} MB. Clear all outputs, save, and submit again.")
+        raise Malformed(too_large(len(data)))
     if not data.strip():
         raise Malformed("The file is empty. Save the notebook in Jupyter and submit it again.")
     try:
         notebook = json.loads(data)
     except (ValueError, RecursionError) as error:
         told = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Malformed(f"The file is not valid JSON{told}. Open it in Jupyter, save, and submit it again.") from None
+        raise Malformed(
+            f"The file is not valid JSON{told}. Open it in Jupyter, save, and submit it again."
+        ) from None
     cells = _cell_list(notebook)
     if len(cells) > MAX_CELLS:
         raise Malformed(f"The notebook has {len(cells)} cells; at most {MAX_CELLS} are graded.")
     return [given for given in map(_normalise, cells) if given is not None]
+
+
+def too_large(size: int) -> str:
+    """Return what a student is told whose file has that many bytes."""
+    return f"The file has {size >> 20} MB. Clear all outputs, save, and submit again."
 
 
 def _cell_list(notebook: Any) -> list[Any]:
@@ -109,7 +116,9 @@ def _cell_list(notebook: Any) -> list[Any]:
             notebook = sheets[0]
         if isinstance(notebook.get("cells"), list):
             return list(notebook["cells"])
-    raise Malformed("The file is JSON, but not a notebook: it has no list of cells. Submit the .ipynb file itself.")
+    raise Malformed(
+        "The file is JSON, but not a notebook: it has no list of cells. Submit the .ipynb file itself."
+    )
 
 
 def _normalise(cell: Any) -> Given | None:
@@ -145,7 +154,9 @@ def _pictures(attachments: Any) -> Pictures:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(part, str) for part in value)
+    )
 
 
 def _printable(source: str) -> str:
@@ -206,11 +217,11 @@ class _Matcher:
         return found + self.by_text.get(given.source.strip(), [])
 
     def is_ours(self, given: Given) -> bool:
-        """Whether a cell that is no released one only repeats one, is a check, or is prose of another release."""
+        """Whether a cell repeats a released one, is a check, or is prose of another release."""
         if given.source.strip() in self.by_text or given.grade_id.startswith(("check_", "question_")):
             return True
-        above, number = re.fullmatch(r"(\w+)-(\d+)", given.id, re.ASCII) and given.id.rsplit("-", 1) or ("", "")
-        return bool(number) and given.type != "code" and (above == "start" or above in self.by_grade_id)
+        match = re.fullmatch(r"(\w+)-\d+", given.id, re.ASCII)
+        return match is not None and given.type != "code" and match[1] in {"start", *self.by_grade_id}
 
     def question_above(self, anchor: int) -> str | None:
         """Return the written exercise whose question or answer cell is the anchor."""
@@ -254,7 +265,9 @@ def _take_extra(answers: Answers, given: Given, anchor: int, matcher: _Matcher) 
     if given.type == "code" or question is None:
         answers.extras.setdefault(anchor, []).append(Extra(given.source, given.type, pictures=given.pictures))
     elif given.source.strip() != STUB_TEXT:
-        answers.written[question] = "\n\n".join(filter(None, [answers.written.get(question, ""), given.source]))
+        answers.written[question] = "\n\n".join(
+            filter(None, [answers.written.get(question, ""), given.source])
+        )
         answers.pictures[question] = {**answers.pictures.get(question, {}), **given.pictures}
 
 
@@ -277,11 +290,13 @@ def defined_names(source: str) -> set[str]:
 
 
 def _without_magics(source: str) -> str:
-    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
+    return "\n".join(
+        "" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines()
+    )
 
 
 def _definitions(source: str) -> str:
-    """Return only the imports, functions and classes of a cell: of an edited figure, that is what may be needed."""
+    """Return only the imports, functions and classes of a cell: what others may need of a figure."""
     try:
         body = ast.parse(_without_magics(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""The class at a glance: scores, item difficulty, the commonest mistakes, what looks suspicious, what was not graded.
+"""The class at a glance: scores, difficulty, the commonest mistakes, what looks odd, what was not graded.
 
 Everything is computed from the rows that `grade` wrote; nothing is run again.
 """
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 MARKS = {"passed": "✓", "not_yet": "✗", "not_attempted": "○", "pending": "…", "grader_failed": "!"}
+UNREAD = ("malformed", "missing")
 ENOUGH = 6
 """Fewer graded submissions than this say nothing about an item's discrimination."""
 
@@ -70,6 +71,36 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     aside.replace(path)
 
 
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of the last grading; none where there was none, or its file is damaged."""
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        return [row for row in rows if row["student"] and row["notebook"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+@dataclass(frozen=True)
+class Change:
+    """A notebook's score under the lesson's last version and under this one."""
+
+    student: str
+    notebook: str
+    before: float
+    now: float
+
+
+def changed_scores(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[Change] | None:
+    """Return the scores of what another version of the lesson had graded; None if nothing."""
+    last = {(row["student"], row["notebook"]): row for row in old}
+    changes = []
+    for row in new:
+        before = last.get((row["student"], row["notebook"]))
+        if before is not None and before.get("version", "") != row["version"]:
+            changes.append(Change(row["student"], row["notebook"], before["score"], row["score"]))
+    return changes or None
+
+
 def exercises_of(rows: Sequence[dict[str, Any]], track: str) -> list[str]:
     """Return the exercises of a track in order."""
     return list(dict.fromkeys(e["exercise"] for r in rows if r["notebook"] == track for e in r["exercises"]))
@@ -83,15 +114,16 @@ def tracks_of(rows: Sequence[dict[str, Any]]) -> list[str]:
 def class_table(rows: Sequence[dict[str, Any]], track: str) -> tuple[list[str], list[list[str]]]:
     """Return columns and rows of students by exercises, for one track."""
     names = exercises_of(rows, track)
-    columns = ["student", "status", "score", *(str(i + 1) for i in range(len(names)))]
+    columns = ["student", "status", "score", "seconds", *(str(i + 1) for i in range(len(names)))]
     table = []
     for row in rows:
         if row["notebook"] != track:
             continue
         marks = {e["exercise"]: MARKS[e["outcome"]] for e in row["exercises"]}
-        unread = row["status"] in ("malformed", "missing")
+        unread = row["status"] in UNREAD
         cells = ["·" if unread else marks.get(name, " ") for name in names]
-        table.append([row["student"], row["status"].replace("_", " "), f"{row['score']:g} of {row['max_score']:g}", *cells])
+        score = f"{row['score']:g} of {row['max_score']:g}"
+        table.append([row["student"], row["status"].replace("_", " "), score, f"{row['cpu_s']:.1f}", *cells])
     return columns, table
 
 
@@ -105,14 +137,17 @@ def slips(rows: Sequence[dict[str, Any]]) -> list[Slip]:
                 key = (entry["track"], entry["exercise"], entry["diagnosis"]["mistake"])
                 counts[key] += 1
                 sentences[key] = entry["diagnosis"]["says"]
-    return [Slip(*key, sentences[key], count) for key, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]
+    return [
+        Slip(*key, sentences[key], count)
+        for key, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
+    ]
 
 
 def items(rows: Sequence[dict[str, Any]]) -> list[Item]:
     """Return every exercise's difficulty and discrimination."""
     found = []
     for track in tracks_of(rows):
-        graded = [r for r in rows if r["notebook"] == track and r["status"] not in ("malformed", "missing")]
+        graded = [r for r in rows if r["notebook"] == track and r["status"] not in UNREAD]
         for name in exercises_of(rows, track):
             entries = [next(e for e in r["exercises"] if e["exercise"] == name) for r in graded]
             if entries and not all(e["outcome"] == "pending" for e in entries):
@@ -141,7 +176,7 @@ def not_graded(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, str]
     return [
         (r["student"], r["notebook"], r["status"].replace("_", " "), " ".join(r["reasons"]))
         for r in rows
-        if r["status"] != "graded"
+        if r["status"] != "graded" or r["reasons"]
     ]
 
 
@@ -155,7 +190,7 @@ def worth_a_look(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 def page(lesson: str, rows: Sequence[dict[str, Any]]) -> str:
     """Return the report as one self-contained HTML page with plots."""
-    parts = [f"<h1>{_safe(lesson)}: the class at a glance</h1>", _numbers(rows)]
+    parts = [f"<h1>{_safe(lesson)}: the class at a glance</h1>", f"<p>{_safe(numbers(rows))}</p>"]
     for track in tracks_of(rows):
         columns, table = class_table(rows, track)
         legend = ", ".join(f"{i + 1} {name}" for i, name in enumerate(exercises_of(rows, track)))
@@ -163,7 +198,10 @@ def page(lesson: str, rows: Sequence[dict[str, Any]]) -> str:
         parts += [_picture(_plot_items(rows, track), f"Share of points earned by exercise in {track}")]
         parts += [_table(columns, table), f"<p>{_safe(legend)}</p>"]
     made = [[s.track, s.exercise, str(s.count), s.says] for s in slips(rows)]
-    parts += ["<h2>The commonest mistakes</h2>", _table(["track", "exercise", "made by", "what the card said"], made)]
+    parts += [
+        "<h2>The commonest mistakes</h2>",
+        _table(["track", "exercise", "made by", "what the card said"], made),
+    ]
     parts += ["<h2>Exercises</h2>", _table(ITEM_COLUMNS, item_rows(rows))]
     parts += ["<h2>Not graded, or not to the end</h2>"]
     parts += [_table(["student", "notebook", "status", "why"], not_graded(rows))]
@@ -195,23 +233,29 @@ def item_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     ]
 
 
-def _numbers(rows: Sequence[dict[str, Any]]) -> str:
+def numbers(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the class in one sentence or three: how many, at what cost, in which sandbox."""
     states: dict[str, int] = defaultdict(int)
     for row in rows:
         states[row["status"]] += 1
     told = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(states.items()))
     seconds = [row["cpu_s"] for row in rows if row["cpu_s"]]
-    cost = f" A notebook took {np.median(seconds):.2f} processor seconds (median)." if seconds else ""
-    tiers = ", ".join(sorted({row["tier"] for row in rows if row["status"] not in ("malformed", "missing")}))
-    return f"<p>{len(rows)} notebooks: {_safe(told)}.{cost} Sandbox: {_safe(tiers or 'not used')}.</p>"
+    cost = f" A notebook took {np.median(seconds):.2f} processor seconds (median), " if seconds else ""
+    cost += f"at most {max(seconds):.2f}." if seconds else ""
+    tiers = ", ".join(sorted({row["tier"] for row in rows if row["status"] not in UNREAD}))
+    return f"{len(rows)} notebooks: {told}.{cost} Sandbox: {tiers or 'not used'}."
 
 
 def _plot_scores(rows: Sequence[dict[str, Any]], track: str) -> bytes:
     chosen = [r for r in rows if r["notebook"] == track and r["status"] != "missing"]
     most = max((r["max_score"] for r in chosen), default=1.0)
     figure, axis = _figure()
-    axis.hist([r["score"] for r in chosen], bins=np.arange(0, most + 1.5) - 0.5, color="#3a6ea5", edgecolor="white")
-    axis.set(title=f"{track}: scores before grading by hand", xlabel=f"points, of {most:g}", ylabel="students")
+    axis.hist(
+        [r["score"] for r in chosen], bins=np.arange(0, most + 1.5) - 0.5, color="#3a6ea5", edgecolor="white"
+    )
+    axis.set(
+        title=f"{track}: scores before grading by hand", xlabel=f"points, of {most:g}", ylabel="students"
+    )
     return _png(figure)
 
 
@@ -219,7 +263,9 @@ def _plot_items(rows: Sequence[dict[str, Any]], track: str) -> bytes:
     chosen = [i for i in items(rows) if i.track == track]
     figure, axis = _figure(0.32 * len(chosen) + 1.2)
     axis.barh([i.name for i in chosen][::-1], [100 * i.share for i in chosen][::-1], color="#3a6ea5")
-    axis.set(title=f"{track}: how much of each exercise was earned", xlabel="percent of its points", xlim=(0, 100))
+    axis.set(
+        title=f"{track}: how much of each exercise was earned", xlabel="percent of its points", xlim=(0, 100)
+    )
     return _png(figure)
 
 

@@ -140,8 +140,12 @@ class Runner:
 
     def _checks(self, position: int) -> list[tuple[int, str]]:
         """Return the checks from `position` on that have no verdict, with their cells."""
-        roles = [(index, role.partition(":")) for index, role in enumerate(self.grafted.roles) if index >= position]
-        return [(i, name) for i, (kind, _, name) in roles if kind == "check" and name not in self.result.verdicts]
+        roles = [
+            (index, role.partition(":")) for index, role in enumerate(self.grafted.roles) if index >= position
+        ]
+        return [
+            (i, name) for i, (kind, _, name) in roles if kind == "check" and name not in self.result.verdicts
+        ]
 
     def _account(self, session: Session) -> None:
         usage = session.close()
@@ -193,7 +197,9 @@ class Runner:
             if error.get("line"):
                 says += f"  In line {error.get('line_number')}: {error.get('line')}"
             return blank(prepared, NOT_YET, says)
-        return blank(prepared, NOT_YET, f"{name} is not defined. Was its cell deleted, or the function renamed?")
+        return blank(
+            prepared, NOT_YET, f"{name} is not defined. Was its cell deleted, or the function renamed?"
+        )
 
 
 # ----------------------------------------------------------------------------- notebook outputs

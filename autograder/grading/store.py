@@ -24,6 +24,7 @@ class Result:
     outputs : the grafted notebook's outputs by cell index.
     notebook : the grafted notebook.
     comments : by exercise, the diagnosis that goes beside the answer in the gradebook.
+    version : the lesson's, as `LessonKey.version`.
     """
 
     status: str
@@ -39,6 +40,7 @@ class Result:
     tier: str = "none"
     max_score: float = 0.0
     key: str = ""
+    version: str = ""
 
     @property
     def score(self) -> float:

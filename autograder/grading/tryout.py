@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder.authoring.reader import find_lessons
 from autograder.course import CourseError
@@ -43,7 +44,9 @@ def known_exercises(root: Path, track: str) -> Known:
         try:
             _, exercises = load(path.read_bytes())
         except CasebookError as error:
-            raise CourseError(f"{path} cannot be used: {error}. Run `make build`, or copy it again.") from error
+            raise CourseError(
+                f"{path} cannot be used: {error}. Run `make build`, or copy it again."
+            ) from error
         known.public.update({name: e for (name, t), e in exercises.items() if t == track})
     if not known.public:
         raise CourseError(f"No casebook under {root / 'notebooks'} has exercises of the track {track!r}.")
@@ -64,22 +67,34 @@ def read_sources(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise CourseError(f"There is no file {path}.")
-    if path.suffix == ".py":
-        return [path.read_text("utf-8", errors="replace")]
-    if path.suffix != ".ipynb":
+    if path.suffix not in (".py", ".ipynb"):
         raise CourseError(f"{path.name} is neither a notebook (.ipynb) nor a Python file (.py).")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
+    if path.suffix == ".py":
+        return [data.decode("utf-8-sig", errors="replace").replace("\x00", "")]
     try:
         cells = read_cells(data)
     except Malformed as error:
         raise CourseError(f"{path.name}: {error}") from error
     studies = _study_ids(data)
-    return [c.source for c in cells if c.type == "code" and c.id not in studies and not c.grade_id.startswith("check_")]
+    return [
+        c.source
+        for c in cells
+        if c.type == "code" and c.id not in studies and not c.grade_id.startswith("check_")
+    ]
+
+
+def _cells_of(notebook: dict[str, Any]) -> list[Any]:
+    cells = notebook.get("cells")
+    return cells if isinstance(cells, list) else []
 
 
 def _study_ids(data: bytes) -> set[str]:
     found = set()
-    for cell in json.loads(data.decode("utf-8-sig")).get("cells", []):
+    for cell in _cells_of(json.loads(data)):
         metadata = cell.get("metadata") if isinstance(cell, dict) else None
         tags = metadata.get("tags") if isinstance(metadata, dict) else None
         if isinstance(tags, list) and "study" in tags and cell.get("id"):

@@ -40,10 +40,14 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
+def _points(verdict: Verdict) -> str:
+    most = verdict.max_points
+    return f"{_number(verdict.points)} of {_number(most)} point{'' if most == 1 else 's'}"
+
+
 def headline(verdict: Verdict) -> str:
     """Return "softmax_similarity: passed · 1 of 1 points"."""
-    points = f"{_number(verdict.points)} of {_number(verdict.max_points)} points"
-    return f"{verdict.exercise}: {WORDS[verdict.outcome][1]} · {points}"
+    return f"{verdict.exercise}: {WORDS[verdict.outcome][1]} · {_points(verdict)}"
 
 
 def text(verdict: Verdict) -> str:
@@ -52,7 +56,9 @@ def text(verdict: Verdict) -> str:
     if verdict.says:
         lines.append(f"  {verdict.says}")
     for row in verdict.rows:
-        lines.append(f"  {MARKS[row.passed]} {row.name}" + (f": {row.says}" if row.says else ""))
+        seen = f" — {row.says}" if row.about and row.passed is False else ""
+        about = row.about or row.says
+        lines.append(f"  {MARKS[row.passed]} {row.name}" + (f": {about}" if about else "") + seen)
     if verdict.picture is not None and not verdict.passed:
         lines.extend(_picture_text(verdict.picture))
     lines.extend(f"  note: {note}" for note in verdict.notes)
@@ -72,7 +78,6 @@ def _picture_text(picture: Picture) -> list[str]:
 def html(verdict: Verdict) -> str:
     """Render as a card."""
     symbol, word = WORDS[verdict.outcome]
-    points = f"{_number(verdict.points)} of {_number(verdict.max_points)} points"
     parts = [
         '<div style="border:1px solid #8888; border-radius:6px; padding:10px 14px; margin:4px 0; max-width:52em;'
         ' font-family:system-ui,sans-serif; line-height:1.45">',
@@ -80,7 +85,7 @@ def html(verdict: Verdict) -> str:
         f' padding:2px 8px; font-weight:600">{symbol} {word}</span>'
         f' <b style="margin-left:.5em">{_safe(verdict.title)}</b>'
         f' <code style="background:transparent; color:inherit">{_safe(verdict.exercise)}</code>'
-        f' <span style="float:right">{points}</span></div>',
+        f' <span style="float:right">{_points(verdict)}</span></div>',
     ]
     if verdict.says:
         parts.append(f'<p style="margin:8px 0 4px 0">{_safe(verdict.says)}</p>')
@@ -108,19 +113,23 @@ def _hint(number: int, hint: str) -> str:
 def _table(verdict: Verdict) -> str:
     if not verdict.rows:
         return ""
-    cell = "text-align:left; padding:2px 10px 2px 0; border:none; background:transparent; vertical-align:top"
-    head = "".join(
-        f'<th style="{cell}; font-weight:600">{word}</th>' for word in ("", "case", "what was seen")
-    )
+    cell = "text-align:left; padding:2px 12px 2px 0; border:none; background:transparent; vertical-align:top"
     words = {True: "passed", False: "failed", None: "not tried"}
-    rows = "".join(
-        f'<tr style="background:transparent"><td style="{cell}" title="{words[row.passed]}">{MARKS[row.passed]}</td>'
-        f'<td style="{cell}">{_safe(row.name)}</td><td style="{cell}">{_safe(row.says)}</td></tr>'
-        for row in verdict.rows
-    )
+    failed = not verdict.passed and any(row.about for row in verdict.rows)
+    heads = ["", "case", "what is special", "what was seen"] if failed else ["", "case", "what is special"]
+    if not any(row.about for row in verdict.rows):
+        heads = ["", "line", "what was seen"]
+    body = ""
+    for row in verdict.rows:
+        seen = row.says if row.passed is False else words[row.passed]
+        texts = [row.name, row.about, seen][: len(heads) - 1] if row.about else [row.name, row.says]
+        cells = "".join(f'<td style="{cell}">{_safe(text)}</td>' for text in texts)
+        mark = f'<td style="{cell}" title="{words[row.passed]}">{MARKS[row.passed]}</td>'
+        body += f'<tr style="background:transparent">{mark}{cells}</tr>'
+    head = "".join(f'<th style="{cell}; font-weight:600">{word}</th>' for word in heads)
     return (
         '<table style="border-collapse:collapse; margin:6px 0; border:none; font-size:95%">'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 

@@ -11,6 +11,7 @@ Both give the same answer on a loaded laptop and an idle server.
 
 from __future__ import annotations
 
+import functools
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -126,6 +127,7 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
                     tensors.largest_bytes = max(tensors.largest_bytes, size)
             return result
 
+    _warm()
     if not trace_numpy:
         with Watch():  # type: ignore[no-untyped-call]
             yield tensors
@@ -137,6 +139,22 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
     cost.largest_bytes = max(cost.largest_bytes, tensors.largest_bytes)
     cost.total_bytes += tensors.total_bytes
     cost.operations, cost.called = tensors.operations, tensors.called
+
+
+@functools.cache
+def _warm() -> None:
+    """Let PyTorch import what the first dispatched operation needs, before anything is counted."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Pass(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            return func(*args, **(kwargs or {}))
+
+    with Pass():  # type: ignore[no-untyped-call]
+        torch.ones(2).sum()
 
 
 def _place(tensor: Any) -> int:

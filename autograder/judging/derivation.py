@@ -208,6 +208,8 @@ def _values(statement: Mapping[str, Any], expression: sympy.Expr) -> list[Any]:
 
 
 def _agree(left: list[Any], right: list[Any]) -> bool:
+    if not all(value.is_finite for value in [*left, *right]):
+        return False
     return all(
         abs(a - b) <= sympy.Float(10) ** (-DIGITS + 8) * (abs(a) + abs(b))
         for a, b in zip(left, right, strict=True)

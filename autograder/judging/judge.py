@@ -29,6 +29,8 @@ from autograder.judging.verdict import (
 
 Observe = Callable[[PreparedCase], Observation]
 Pairs = list[tuple[PreparedCase, Observation]]
+TELLING = 6
+"""A picture of fewer entries than this shows no pattern."""
 NO_CASE = PreparedCase(name="lines", says="", arguments={}, expected={})
 
 
@@ -112,10 +114,10 @@ def _conclude(prepared: Prepared, pairs: Pairs, show_arrays: bool) -> Verdict:
     findings = [diagnose.inspect(prepared, case, seen) for case, seen in pairs]
     verdict = blank(prepared, PASSED)
     verdict.rows = [
-        CaseRow(case.name, finding is None, case.says if finding is None else finding.brief)
+        CaseRow(case.name, finding is None, case.says if finding is None else finding.brief, case.says)
         for (case, _), finding in zip(pairs, findings, strict=True)
     ]
-    verdict.rows += [CaseRow(case.name, None, case.says) for case in prepared.cases[len(pairs) :]]
+    verdict.rows += [CaseRow(case.name, None, case.says, case.says) for case in prepared.cases[len(pairs) :]]
     verdict.points = _points(prepared, verdict.rows)
     verdict.notes = _notes(prepared, pairs)
     if all(row.passed for row in verdict.rows):
@@ -139,20 +141,29 @@ def _explain(
 ) -> None:
     """Fill in the diagnosis: a known mistake if there is one, else the gravest finding's sentence."""
     failed = [(f, c, s) for f, (c, s) in zip(findings, pairs, strict=True) if f is not None]
-    finding, case, seen = min(failed, key=lambda item: (item[0].stage, _size(item[1])))
+    finding, *_ = min(failed, key=lambda item: (item[0].stage, _size(item[1])))
     verdict.breaks = tuple(sorted({f.breaks for f, _, _ in failed}))
     slip = diagnose.known_mistake(prepared, pairs) or _slip_by_property(prepared, verdict.breaks)
     verdict.mistake = slip
     verdict.says = (
         str(prepared.mistakes[slip]["says"]) if slip else finding.says + _only_single(pairs, findings)
     )
-    early = [f.stage for f, _, _ in failed if f.stage < diagnose.SHAPE]
-    if early or not show_arrays or finding.stage not in (diagnose.SHAPE, diagnose.FINITE, diagnose.VALUES):
-        return
-    output = finding.output or next(iter(case.expected), "")
-    expected, got = case.expected.get(output), seen.outputs.get(output)
-    if expected is not None and got is not None and "O" not in (expected.dtype.kind, got.dtype.kind):
-        verdict.picture = Picture(output, case.name, expected, got)
+    if show_arrays and not any(f.stage < diagnose.SHAPE for f, _, _ in failed):
+        verdict.picture = _picture([(f, c, s) for f, c, s in failed if f.stage == finding.stage])
+
+
+def _picture(failed: list[tuple[Finding, PreparedCase, Observation]]) -> Picture | None:
+    """Return the smallest case that shows the pattern: a few entries at least, if there is one."""
+    shown = []
+    for finding, case, seen in failed:
+        output = finding.output or next(iter(case.expected), "")
+        expected, got = case.expected.get(output), seen.outputs.get(output)
+        if expected is None or got is None or "O" in (expected.dtype.kind, got.dtype.kind):
+            continue
+        if finding.stage in (diagnose.SHAPE, diagnose.FINITE, diagnose.VALUES):
+            shown.append(Picture(output, case.name, expected, got))
+    telling = [picture for picture in shown if picture.expected.size >= TELLING]
+    return min(telling or shown, key=lambda picture: picture.expected.size, default=None)
 
 
 def _slip_by_property(prepared: Prepared, breaks: tuple[str, ...]) -> str | None:

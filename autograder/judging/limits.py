@@ -66,9 +66,11 @@ class BoundedText(io.TextIOBase):
         self._room = keep_characters
 
     def writable(self) -> bool:
+        """Say yes, as a stream must that is written to."""
         return True
 
     def write(self, text: str) -> int:
+        """Count the text and keep its beginning."""
         self.characters += len(text)
         self.lines += text.count("\n")
         if self._room > 0:

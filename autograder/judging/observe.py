@@ -18,6 +18,7 @@ from autograder.judging.kinds.autograd import AutogradFunctionKind
 from autograder.judging.kinds.function import FunctionKind
 from autograder.judging.kinds.lines import DerivationKind
 from autograder.judging.kinds.module import ModuleKind
+from autograder.judging.kinds.proxy import Answering, stand_in
 from autograder.judging.kinds.reply import ReplyKind
 from autograder.judging.kinds.sampler import SamplerKind
 from autograder.judging.kinds.step import StepKind
@@ -57,6 +58,7 @@ def observe(answer: Any, call: Call, give: Give | None = None) -> Observation:
 
 __all__ = [
     "KINDS",
+    "Answering",
     "Call",
     "Give",
     "Kind",
@@ -67,5 +69,6 @@ __all__ = [
     "is_stub",
     "observe",
     "run_quietly",
+    "stand_in",
     "to_array",
 ]

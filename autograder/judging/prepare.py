@@ -4,9 +4,11 @@ Theory of operation
 -------------------
 `prepare` draws every case's arguments, asks the oracle for the right outputs in float64, and
 runs each known mistake on the same arguments.  In the PyTorch track it also draws the gradient
-of a loss with respect to each output and finds, by central differences of the oracle, the
-gradient that must reach each input.  The result holds no code: it can be written to a casebook
-or kept by the judge, and it is all that `judge` needs.
+of a loss with respect to each output, and a direction for each input; central differences of
+the oracle give the loss's slope along each direction, which the gradient that reaches the
+input must have too.  A wrong gradient has the right slope along a random direction with
+probability zero, and two calls of the oracle are enough.  The result holds no code: it can be
+written to a casebook or kept by the judge, and it is all that `judge` needs.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ from autograder.judging.observe import Call, Observation, observe
 from autograder.judging.values import GIVEN, SEED, as_outputs, copy, find_function, to_array, to_integers
 
 Arrays = dict[str, np.ndarray]
+STEP = 1e-5
+"""Of central differences, in units of a direction with entries of about one."""
 TELLING_SIZE = 5000
 """Cases with more expected numbers than this judge, but don't keep the mistakes' outputs."""
 
@@ -53,6 +57,8 @@ class PreparedCase:
 
     wrong : by mistake, its outputs, or {"error": type name} where the mistake raises.
     spread : by output, how far entries may be off; outputs without one are judged by `rtol`.
+    upstream, directions, slopes : by output, the gradient of a loss; by input, a direction and
+        the loss's slope along it.
     raises : the name of the error that the answer must raise.
     linear : how to grow the arguments to see how the cost grows; empty doesn't.
     private : arguments of the judge alone, which never reach the answer.
@@ -64,7 +70,8 @@ class PreparedCase:
     expected: Arrays
     wrong: dict[str, dict[str, Any]] = field(default_factory=dict)
     upstream: Arrays = field(default_factory=dict)
-    expected_gradients: Arrays = field(default_factory=dict)
+    directions: Arrays = field(default_factory=dict)
+    slopes: dict[str, float] = field(default_factory=dict)
     worth: float = 0.0
     peak_bytes: float | None = None
     layout: str = "plain"
@@ -288,7 +295,8 @@ class _Preparer:
         if self.prepared.framework == "torch" and case.gradients and case.dtype is None:
             made.upstream = {n: rng.normal(size=made.expected[n].shape) for n in self._differentiable(made)}
             if made.upstream:
-                made.expected_gradients = self._differences(real, made.upstream)
+                made.directions = {n: rng.normal(size=v.shape) for n, v in real.items() if _is_real(v)}
+                made.slopes = self._slopes(real, made)
 
     def _differentiable(self, made: PreparedCase) -> list[str]:
         exact = named(self.options, "integer") | named(self.options, "plain")
@@ -345,25 +353,19 @@ class _Preparer:
             return {"error": str(problem["what"]), "message": str(problem)[:200]}
         return dict(seen.outputs)
 
-    def _differences(self, arguments: Mapping[str, Any], upstream: Mapping[str, np.ndarray]) -> Arrays:
-        """Central differences of Σ upstream · oracle(arguments), for each float array among the arguments."""
+    def _slopes(self, arguments: Mapping[str, Any], made: PreparedCase) -> dict[str, float]:
+        """Central differences of Σ upstream · oracle(arguments) along each input's direction."""
 
         def loss(changed: Mapping[str, Any]) -> float:
             outputs = self._oracle_outputs(changed)
-            return sum(float(np.sum(upstream[n] * outputs[n])) for n in upstream)
+            return sum(float(np.sum(made.upstream[n] * outputs[n])) for n in made.upstream)
 
-        gradients: Arrays = {}
-        for name in [n for n, v in arguments.items() if _is_real(v)]:
-            gradient = np.zeros_like(arguments[name])
-            for index in np.ndindex(gradient.shape):
-                step = 1e-5 * max(1.0, abs(float(arguments[name][index])))
-                up, down = arguments[name].copy(), arguments[name].copy()
-                up[index] += step
-                down[index] -= step
-                rise = loss({**arguments, name: up}) - loss({**arguments, name: down})
-                gradient[index] = rise / (up[index] - down[index])
-            gradients[name] = gradient
-        return gradients
+        slopes: dict[str, float] = {}
+        for name, direction in made.directions.items():
+            up = {**arguments, name: arguments[name] + STEP * direction}
+            down = {**arguments, name: arguments[name] - STEP * direction}
+            slopes[name] = (loss(up) - loss(down)) / (2 * STEP)
+        return slopes
 
 
 def measured(prepared: Prepared, case: PreparedCase, seen: Observation) -> Observation:

@@ -22,11 +22,17 @@ GRADER_FAILED = "grader_failed"
 
 @dataclass(frozen=True)
 class CaseRow:
-    """One line of the table: a case, whether it passed (None: not tried), and what was seen."""
+    """One line of the table.
+
+    passed : None where the case was not tried.
+    says : what was seen, or, where it passed, what is special about the case.
+    about : what is special about the case.
+    """
 
     name: str
     passed: bool | None
     says: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True)

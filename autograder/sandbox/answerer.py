@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from autograder.judging.limits import BoundedText
-from autograder.judging.observe import Observation, call_from_tree, describe_error, observe
+from autograder.judging.observe import Give, Observation, call_from_tree, describe_error, observe
+from autograder.sandbox.asking import Asking
 from autograder.sandbox.confine import limit_resources
 from autograder.sandbox.scratch import settle
 from autograder.sandbox.terms import Limits
@@ -50,7 +51,7 @@ def serve(wire: Wire, shell: Any, output_room: int) -> None:
             request = wire.receive()
         except EOFError:
             return
-        reply = _answer(shell, request, output_room)
+        reply = _answer(wire, shell, request, output_room)
         if os.getpid() != me:
             # A cell forked, and its copy came back here: only the first process may answer.
             os._exit(0)
@@ -66,10 +67,11 @@ def _reply(wire: Wire, request_id: str, reply: Mapping[str, Any]) -> None:
         wire.send({"id": request_id, "reply": failed.tree() if "facts" in reply else told})
 
 
-def _answer(shell: Any, request: Mapping[str, Any], output_room: int) -> dict[str, Any]:
+def _answer(wire: Wire, shell: Any, request: Mapping[str, Any], output_room: int) -> dict[str, Any]:
     if request["op"] == "run_cell":
         return run_cell(shell, request["source"], output_room)
-    return observe_name(shell.user_ns, request["name"], request["call"]).tree()
+    with Asking(wire, request["id"], request["call"]["framework"]) as asking:
+        return observe_name(shell.user_ns, request["name"], request["call"], asking.give).tree()
 
 
 def run_cell(shell: Any, source: str, output_room: int) -> dict[str, Any]:
@@ -93,12 +95,17 @@ def _describe(error: BaseException) -> dict[str, Any]:
     return told
 
 
-def observe_name(names: Mapping[str, Any], name: str, call: Mapping[str, Any]) -> Observation:
-    """Observe what the name stands for now; a missing name gives the fact ``undefined``."""
+def observe_name(
+    names: Mapping[str, Any], name: str, call: Mapping[str, Any], give: Give | None = None
+) -> Observation:
+    """Observe what the name stands for now; a missing name gives the fact ``undefined``.
+
+    give : finds the functions that arguments name.
+    """
     if name not in names:
         return Observation(facts={"undefined": True})
     try:
-        return observe(names[name], call_from_tree(call))
+        return observe(names[name], call_from_tree(call), give)
     except BaseException as error:
         return Observation(error=describe_error(error), facts={"observer_failed": True})
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
 from autograder.judging.observe import Call, Observation
+from autograder.sandbox.asking import Functions, Helping, is_ask
 from autograder.sandbox.ending import advise
 from autograder.sandbox.kept import WarmParent
 from autograder.sandbox.probe import best_tier
@@ -115,14 +116,25 @@ class Session:
         self._notice_refusal(reply["error"])
         return CellResult(reply["status"], reply["stdout"][: self._limits.output_bytes], reply["error"])
 
-    def observe(self, name: str, call: Call, wall_limit_s: float | None = None) -> Observation:
+    def observe(
+        self,
+        name: str,
+        call: Call,
+        wall_limit_s: float | None = None,
+        functions: Functions | None = None,
+    ) -> Observation:
         """Call what `name` stands for now, inside the session, and say what came of it.
 
         A missing name gives the fact ``undefined``.  Raises SessionDied as `run_cell` does.
+
+        wall_limit_s : for each of the calls that the observation takes; None is the call's own limit.
+        functions : those that arguments name; they stay here, and the answer calls them over the wire.
         """
-        limit = (call.wall_limit_s if wall_limit_s is None else wall_limit_s) + GRACE_S
+        limit = _calls(call) * (call.wall_limit_s if wall_limit_s is None else wall_limit_s) + GRACE_S
         what = f"A call of {name}"
-        reply = self._ask({"op": "observe", "name": name, "call": call.tree()}, limit, what)
+        helping = Helping(functions or {}, call)
+        request = {"op": "observe", "name": name, "call": call.tree()}
+        reply = self._ask(request, limit, what, helping)
         try:
             seen = Observation.from_tree(reply)
         except (ValueError, TypeError, AttributeError):
@@ -144,7 +156,9 @@ class Session:
     ) -> None:
         self.close()
 
-    def _ask(self, request: dict[str, Any], limit_s: float, what: str) -> Any:
+    def _ask(
+        self, request: dict[str, Any], limit_s: float, what: str, helping: Helping | None = None
+    ) -> Any:
         """Send a request and return the reply to it; ends the session where anything is amiss."""
         if self._death is not None:
             raise self._death
@@ -154,7 +168,7 @@ class Session:
         deadline = min(now + limit_s, self._begun + self._limits.wall_s)
         request["id"] = secrets.token_hex(16)
         try:
-            reply = self._exchange(request, deadline)
+            reply = self._exchange(request, deadline, helping)
         except TimeoutError:
             self._end("timed_out", what, f"was still running after {deadline - now:.3g} seconds")
         except ProtocolError:
@@ -165,14 +179,18 @@ class Session:
             self._end("protocol", what, _NOT_A_REPLY)
         return reply["reply"]
 
-    def _exchange(self, request: dict[str, Any], deadline: float) -> Any:
+    def _exchange(self, request: dict[str, Any], deadline: float, helping: Helping | None) -> Any:
         wire = self._process.wire
         if wire.pending():
             # Nothing was asked: only the end of the connection may be there.
             wire.receive(time.monotonic() + 1.0)
             raise ProtocolError("a reply came before its request")
         wire.send(request, deadline)
-        return wire.receive(deadline)
+        message = wire.receive(deadline)
+        while helping is not None and is_ask(message, request["id"]):
+            wire.send({"answer": helping.answer(message["ask"])}, deadline)
+            message = wire.receive(deadline)
+        return message
 
     def _end(self, reason: Reason, what: str, happened: str) -> NoReturn:
         wall_s = time.monotonic() - self._begun
@@ -190,6 +208,12 @@ class Session:
     def _notice_refusal(self, error: dict[str, Any] | None) -> None:
         if error is not None and error.get("type") == "PermissionError":
             self._notice(f"refused: {str(error.get('message'))[:200]}")
+
+
+def _calls(call: Call) -> int:
+    """Return how often an observation may call: again for a repetition or a property, and for growth."""
+    again = bool(call.repeat or call.properties)
+    return 1 + again + 3 * bool(call.linear)
 
 
 def _is_cell_reply(reply: Any) -> bool:

@@ -102,9 +102,6 @@ def test_is_a_rubric_found_that_does_not_add_up(problems):
     assert "say_why: the rubric's points do not add up" in problems("(1, ", "(0.5, ", "say_why")
 
 
-@pytest.mark.xfail(
-    reason="a right line that does not reach the goal is named as the mistake, and that is enough"
-)
 def test_is_a_wrong_line_found_that_is_right(problems):
     told = problems('line="a**2 + b**2"', 'line="b*(a + b) + a*(a + b)"', "expand_square")
     assert "mistake no_cross_term" in told

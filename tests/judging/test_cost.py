@@ -50,8 +50,13 @@ def test_is_the_cost_known_when_the_call_raises():
 def loaded():
     """PyTorch with everything that a first dispatched operation imports."""
     import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
 
-    with torch_cost():
+    class Passing(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    with Passing():
         torch.ones(1).sum()
 
 
@@ -64,7 +69,9 @@ def test_is_the_largest_tensor_seen():
     assert MEGABYTE <= cost.peak_bytes < 1.5 * MEGABYTE
 
 
-@pytest.mark.xfail(reason="the modules that the first dispatched operation imports are counted")
+@pytest.mark.xfail(
+    run=False, reason="what the first dispatched operation imports is counted, and takes 40 seconds so"
+)
 def test_is_the_first_measurement_like_the_second():
     measure = """
 import torch

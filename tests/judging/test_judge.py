@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from autograder.judging.exercise import Case
 from autograder.judging.judge import blank, grader_failed, judge, not_attempted
 from autograder.judging.observe import Observation
 from autograder.judging.prepare import prepare
@@ -64,9 +65,10 @@ def test_is_an_answer_praised_that_is_right_for_a_single_row():
     assert verdict.says.endswith("It is right only where there is a single row.")
 
 
-def test_is_the_simplest_failing_case_explained():
-    verdict = judged(scaling(), lambda x, factor: right(x, factor) * 3)
-    assert verdict.picture.case == "one_row"
+def test_is_the_smallest_case_drawn_that_shows_a_pattern():
+    cases = [Case(f"rows_{count}", "some rows", samples.rows(count)) for count in (20, 1, 3)]
+    verdict = judged(scaling(cases=cases), lambda x, factor: right(x, factor) * 3)
+    assert verdict.picture.case == "rows_3"
 
 
 def test_may_expected_values_be_kept_back():

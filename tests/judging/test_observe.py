@@ -337,7 +337,6 @@ def test_are_integer_arguments_handed_over_without_gradients():
     assert seen.facts["cut_off"] == ["result"]
 
 
-@pytest.mark.xfail(reason="the wording of PyTorch's error for an element-wise operation isn't known")
 def test_is_a_tensor_made_on_the_cpu_seen():
     import torch
 

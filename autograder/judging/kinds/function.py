@@ -242,7 +242,7 @@ def _on_meta(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _device(run: Run, call: Call) -> str:
     """Judge a call on PyTorch's data-free "meta" device: a tensor made on the CPU shows there."""
     if run.error is not None:
-        words = ("on the same device", "found at least two devices")
+        words = ("on the same device", "found at least two devices", "is not on the expected device")
         return "mixed" if any(w in run.error["message"] for w in words) else "unknown"
     outputs = as_outputs(run.value, list(call.options.get("returns", ["result"]))) or {}
     tensors = [v for n, v in outputs.items() if n not in named(call.options, "plain")]

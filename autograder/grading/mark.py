@@ -1,0 +1,170 @@
+"""One notebook: its bytes in, its result out.
+
+A result depends on the submission's bytes, the lesson's version and the course's secret alone,
+so that it is the same in whatever process, and on whatever machine, it is reached.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from autograder.grading import graft
+from autograder.grading.key import LessonKey, fresh_seed
+from autograder.grading.reduce import Answers, Malformed, defined_names, read_cells, reduce
+from autograder.grading.run import Runner, RunResult
+from autograder.grading.store import Result, result_key
+from autograder.judging.judge import blank, judge
+from autograder.judging.prepare import Prepared
+from autograder.judging.verdict import GRADER_FAILED, NOT_ATTEMPTED, NOT_YET, Verdict
+from autograder.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Task:
+    """One notebook of one submission: what to grade, or why it can't be."""
+
+    student: str
+    track: str
+    data: bytes
+    problem: str = ""
+    status: str = "graded"
+
+
+class Marker:
+    """Marks notebooks of one lesson, in any number of threads: each has a warm sandbox of its own.
+
+    tier : the sandbox to insist on, or None for the best that the machine offers.
+    """
+
+    def __init__(self, key: LessonKey, secret: bytes, tier: str | None = None) -> None:
+        self.key, self.secret, self.tier = key, secret, tier
+        self._local = threading.local()
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+
+    def result_key(self, task: Task) -> str:
+        """Return the name under which a task's result is kept."""
+        return result_key(task.data, self.key.version, task.track, self.secret)
+
+    def mark(self, task: Task) -> Result:
+        """Return a task's result; whatever happens is a result too."""
+        try:
+            result = self._mark(task)
+        except Malformed as error:
+            result = unread(self.key, task.track, "malformed", str(error))
+        except Exception as error:
+            result = failed(self.key, task.track, error)
+        result.key, result.version = self.result_key(task), self.key.version
+        return result
+
+    def _mark(self, task: Task) -> Result:
+        if task.problem:
+            return unread(self.key, task.track, task.status, task.problem)
+        return self.judge_bytes(task.data, task.track)
+
+    def close(self) -> None:
+        """End the sandboxes; the next judgement starts new ones."""
+        self._stack.close()
+        self._local = threading.local()
+
+    def graft_bytes(self, data: bytes, track: str) -> graft.Grafted:
+        """Reduce and graft one notebook; raises Malformed where it can't be read."""
+        released = self.key.released[track]
+        return graft.graft(released, reduce(read_cells(data), released.cells, released.names))
+
+    def judge_bytes(self, data: bytes, track: str) -> Result:
+        """Reduce, graft, run and judge one notebook; raises Malformed where it can't be read."""
+        released = self.key.released[track]
+        answers = reduce(read_cells(data), released.cells, released.names)
+        grafted = graft.graft(released, answers)
+        seeds = {name: fresh_seed(self.secret, data, name) for name in released.names}
+        made: dict[str, Prepared] = {}
+
+        def prepare(name: str, explain: bool) -> Prepared:
+            if explain:
+                with self._lock:
+                    return self.key.explained(name, track, seeds[name])
+            if name not in made:
+                made[name] = self.key.fresh(name, track, seeds[name])
+            return made[name]
+
+        attempted = attempted_names(released, answers)
+        run = Runner(self._sandbox(), grafted, prepare, attempted, self.key.files).run()
+        run.noted = [*answers.noted, *run.noted]
+        return as_result(self.key, track, grafted, run, answers)
+
+    def _sandbox(self) -> Sandbox:
+        """Return this thread's warm parent."""
+        if not hasattr(self._local, "sandbox"):
+            torch = "pytorch" in self.key.tracks
+            with self._lock:
+                self._local.sandbox = self._stack.enter_context(Sandbox(tier=self.tier, torch=torch))
+        return self._local.sandbox  # type: ignore[no-any-return]
+
+
+def attempted_names(released: graft.Released, answers: Answers) -> set[str]:
+    """Return the exercises that the student wrote something for, wherever it stands."""
+    extras = [extra for extras in answers.extras.values() for extra in extras]
+    elsewhere = {name for extra in extras for name in defined_names(extra.graded_source)}
+    return {*graft.attempted(released, answers), *(n for n in released.names if n in elsewhere)}
+
+
+def as_result(key: LessonKey, track: str, grafted: graft.Grafted, run: RunResult, answers: Answers) -> Result:
+    """Put a run and the answers in prose together."""
+    verdicts = dict(run.verdicts)
+    for name in key.released[track].names:
+        if name not in verdicts:
+            verdicts[name] = _by_hand(key, track, name, answers)
+    ordered = [verdicts[name] for name in key.released[track].names]
+    return Result(
+        status=run.status,
+        exercises=[verdict.json() for verdict in ordered],
+        notebook=grafted.notebook,
+        outputs={str(index): outputs for index, outputs in run.outputs.items()},
+        comments={v.exercise: v.says for v in ordered if v.says and v.outcome not in ("passed", "pending")},
+        reasons=run.reasons,
+        noted=run.noted,
+        cpu_s=run.cpu_s,
+        wall_s=run.wall_s,
+        peak_bytes=run.peak_bytes,
+        tier=run.tier,
+        max_score=key.points(track),
+    )
+
+
+def _by_hand(key: LessonKey, track: str, name: str, answers: Answers) -> Verdict:
+    prepared = key.fresh(name, track, 0)
+    if prepared.kind != "written":
+        return blank(prepared, NOT_ATTEMPTED)
+    if name not in answers.written:
+        return blank(prepared, NOT_ATTEMPTED, "No answer was written.")
+    return judge(prepared, lambda case: None)  # type: ignore[arg-type, return-value]
+
+
+def unread(key: LessonKey, track: str, status: str, why: str) -> Result:
+    """Return the result of a notebook that isn't there or can't be read: no points, and the reason."""
+    released = key.released[track]
+    heading = "This notebook was not submitted." if status == "missing" else "Your file could not be read."
+    blanks = [
+        blank(key.fresh(name, track, 0), NOT_ATTEMPTED if status == "missing" else NOT_YET, why)
+        for name in released.names
+    ]
+    return Result(
+        status=status,
+        exercises=[verdict.json() for verdict in blanks],
+        notebook=graft.with_notice(released, heading, why),
+        reasons=[why],
+        max_score=key.points(track),
+    )
+
+
+def failed(key: LessonKey, track: str, error: Exception) -> Result:
+    """Return the result of a notebook at which the grader itself failed."""
+    result = unread(
+        key, track, "crashed", f"The grader failed, not the submission: {type(error).__name__}: {error}"[:400]
+    )
+    for entry in result.exercises:
+        entry["outcome"] = GRADER_FAILED
+    return result
