@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSON = "01-kernel-attention"
-CHROMIUM = next((p for p in ("chromium", "chromium-browser", "google-chrome") if shutil.which(p)), None)
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((program for program in PROGRAMS if shutil.which(program)), None)
 WRONG = "def softmax_similarity(queries, keys):\n    return np.exp(queries @ keys.T)\n"
 
 pytestmark = [

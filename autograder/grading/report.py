@@ -20,7 +20,11 @@ import numpy as np
 MARKS = {"passed": "✓", "not_yet": "✗", "not_attempted": "○", "pending": "…", "grader_failed": "!"}
 UNREAD = ("malformed", "missing")
 ENOUGH = 6
-"""Fewer graded submissions than this say nothing about an item's discrimination."""
+"""Fewer graded submissions than this say nothing about an item's discrimination.
+
+A correlation of n pairs that are independent has a standard deviation of about 1/√n: only one below
+−2/√n is called negative.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Item:
         """Why its verdicts deserve a look, or an empty string."""
         if self.graded < ENOUGH:
             return ""
-        if self.discrimination < 0:
+        if self.discrimination < -2 / np.sqrt(self.graded):
             return "who does well elsewhere does worse here"
         if self.strong_share < 0.4 and self.attempted >= self.graded / 2:
             return "most of the strongest students fail it"

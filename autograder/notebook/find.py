@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib.resources
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from autograder.judging.casebook import CasebookError, load
 from autograder.judging.prepare import Prepared
 
 CASEBOOK = "casebook.npz"
+PUBLIC = "# Copied from solutions/"
+"""How a released file of functions begins."""
 
 
 def folders(lesson: str) -> Iterator[Path]:
@@ -28,6 +32,21 @@ def folders(lesson: str) -> Iterator[Path]:
 def find_folder(lesson: str) -> Path | None:
     """Return the folder that holds the lesson's casebook, or None."""
     return next((folder for folder in folders(lesson) if (folder / CASEBOOK).is_file()), None)
+
+
+def public_functions(folder: Path | None) -> dict[str, Callable[..., Any]]:
+    """Return the functions of the files of functions that were released beside a casebook, by name."""
+    found: dict[str, Callable[..., Any]] = {}
+    for path in sorted(folder.glob("*.py")) if folder else []:
+        if not path.read_text("utf-8", errors="replace").startswith(PUBLIC):
+            continue
+        spec = importlib.util.spec_from_file_location(f"_public_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found |= {name: value for name, value in vars(module).items() if callable(value)}
+    return found
 
 
 def read_casebook(lesson: str) -> dict[tuple[str, str], Prepared]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from autograder.judging.judge import blank, grader_failed, judge
 from autograder.judging.observe import observe
 from autograder.judging.prepare import Prepared
 from autograder.judging.verdict import GRADER_FAILED, NOT_YET, Verdict
-from autograder.notebook.find import find_folder, read_casebook
+from autograder.notebook.find import find_folder, public_functions, read_casebook
 from autograder.notebook.progress import Progress
 from autograder.notebook.show import Note, ProgressTable
 
@@ -45,6 +46,7 @@ class Lesson:
         self._problem = ""
         self._exercises: dict[str, Prepared] = {}
         self._given_hints: dict[str, int] = {}
+        self._functions: dict[str, Callable[..., Any]] | None = None
         self._folder = None if _judged() else find_folder(name)
         self._progress = Progress(self._progress_folder())
         if not _judged():
@@ -87,7 +89,7 @@ class Lesson:
         if prepared is None:
             return self._no_such(exercise)
         try:
-            verdict = judge(prepared, lambda case: observe(answer, prepared.call(case)))
+            verdict = judge(prepared, lambda case: observe(answer, prepared.call(case), self._give))
         except KeyboardInterrupt:
             verdict = blank(prepared, NOT_YET, "The check was interrupted.")
         except Exception as error:
@@ -131,6 +133,14 @@ class Lesson:
         return ProgressTable(rows, heading)
 
     # ----------------------------------------------------------------------------------- helpers
+
+    def _give(self, name: str) -> Callable[..., Any]:
+        """Return a released function that an answer is tried on."""
+        if self._functions is None:
+            self._functions = public_functions(self._folder)
+        if name not in self._functions:
+            raise KeyError(f"{name}: copy the lesson's .py files from the course's release beside the notebook")
+        return self._functions[name]
 
     def _find(self, exercise: Any) -> Prepared | None:
         return self._exercises.get(exercise) if isinstance(exercise, str) else None
