@@ -17,7 +17,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-test demo lab build check test lint types mutants system lock bench bench-grading attack clean
+.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures bench bench-grading attack clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^$$/p;3,12p' | sort -u | grep make
@@ -69,6 +69,9 @@ mutants: env
 system:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+
+pictures: env-test
+	$(BIN)/python docs/pictures.py
 
 lock: env-test
 	$(BIN)/pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -Ev '^(autograder|pip)\b' > constraints.txt

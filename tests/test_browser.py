@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSON = "01-kernel-attention"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((program for program in PROGRAMS if shutil.which(program)), None)
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
 WRONG = "def softmax_similarity(queries, keys):\n    return np.exp(queries @ keys.T)\n"
 
 pytestmark = [
@@ -85,7 +89,8 @@ def page(tmp_path_factory):
         shown.locator("text=not yet right").scroll_into_view_if_needed()
         shown.wait_for_timeout(1000)
         if os.environ.get("SCREENSHOTS"):
-            shown.screenshot(path=Path(os.environ["SCREENSHOTS"]) / "card-light.png")
+            cell = shown.locator(".jp-CodeCell").last
+            cell.screenshot(path=Path(os.environ["SCREENSHOTS"]) / "card.png")
         yield shown
         browser.close()
 
@@ -111,7 +116,7 @@ def test_is_the_card_readable_in_the_dark_theme(page):
     page.wait_for_timeout(2500)
     page.locator("text=not yet right").scroll_into_view_if_needed()
     if os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(os.environ["SCREENSHOTS"]) / "card-dark.png")
+        page.locator(".jp-CodeCell").last.screenshot(path=Path(os.environ["SCREENSHOTS"]) / "card-dark.png")
     says = page.locator(".jp-OutputArea-output p", has_text="not scaled").first
     text, ground = says.evaluate(
         """node => {

@@ -19,6 +19,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from traitlets.config import Config
 
 from autograder.authoring.reader import Cell, LessonSource, Source, without_marks
 from autograder.judging.exercise import Exercise, ExerciseError, Written
@@ -152,7 +153,6 @@ def generate_assignment(root: Path, lesson: str, db_url: str) -> None:
     """Run nbgrader's GenerateAssignment on `root`/source into `root`/release."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
 
     from autograder.authoring.steps import preprocessors
 
@@ -237,7 +237,11 @@ def execute(notebook: nbformat.NotebookNode, files: Mapping[str, bytes], data: P
         for name, content in files.items():
             (folder / name).write_bytes(content)
         client = NotebookClient(
-            notebook, timeout=EXECUTE_LIMIT_S, resources={"metadata": {"path": str(folder)}}, record_timing=False
+            notebook,
+            timeout=EXECUTE_LIMIT_S,
+            resources={"metadata": {"path": str(folder)}},
+            record_timing=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
         client.execute()
     for cell in notebook.cells:

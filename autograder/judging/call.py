@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from autograder.judging import claims
+
 Give = Callable[[str], Callable[..., Any]]
 """Finds the function that an argument names; raises KeyError where there is none."""
 
@@ -73,13 +75,10 @@ class Observation:
         """Undo `tree`; raises ValueError where the data is not an observation."""
         if not isinstance(tree, dict) or set(tree) != set(cls.__dataclass_fields__):
             raise ValueError("this is not an observation")
-        seen = cls(**tree)
-        arrays = [*seen.outputs.values(), *(g for g in seen.gradients.values() if g is not None)]
-        if not all(isinstance(array, np.ndarray) for array in arrays):
-            raise ValueError("an observation's outputs and gradients are arrays")
-        if not isinstance(seen.facts, dict) or not isinstance(seen.error, (dict, type(None))):
-            raise ValueError("an observation's facts and error are dictionaries")
-        return seen
+        refusal = claims.refuse(**tree)
+        if refusal is not None:
+            raise ValueError(f"this is not an observation: {refusal}")
+        return cls(**tree)
 
 
 def call_from_tree(tree: Mapping[str, Any]) -> Call:

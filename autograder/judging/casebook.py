@@ -29,13 +29,22 @@ class CasebookError(Exception):
 def dump(lesson: str, exercises: Sequence[Prepared]) -> bytes:
     """Return a lesson's prepared exercises as the bytes of a casebook; equal input, equal bytes."""
     data = {"format": FORMAT, "lesson": lesson, "exercises": [e.tree() for e in exercises]}
-    skeleton, arrays = tree.split(data)
+    skeleton, arrays = tree.split(_shared(data, {}))
     meta = json.dumps(skeleton, ensure_ascii=True, separators=(",", ":"), allow_nan=True)
     columns: dict[str, Any] = {"meta": np.frombuffer(meta.encode("ascii"), np.uint8)}
     columns.update({f"a{i:05d}": array for i, array in enumerate(arrays)})
     with io.BytesIO() as stream:
         np.savez_compressed(stream, **columns)
         return stream.getvalue()
+
+
+def _shared(data: Any, seen: dict[tuple[Any, ...], Any]) -> Any:
+    """Let equal arrays be one array: tracks share their cases."""
+    if isinstance(data, np.ndarray) and data.dtype.kind != "O":
+        return seen.setdefault((data.dtype.str, data.shape, data.tobytes()), data)
+    if isinstance(data, dict):
+        return {key: _shared(value, seen) for key, value in data.items()}
+    return [_shared(value, seen) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def load(data: bytes) -> tuple[str, dict[tuple[str, str], Prepared]]:

@@ -18,23 +18,25 @@ INTEGERS = "$integers"
 
 
 def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
-    """Return the tree with each array replaced by ``{"$array": i}``, and the arrays in order."""
+    """Return the tree with each array replaced by ``{"$array": i}``, and the arrays; one that occurs twice is one."""
     arrays: list[np.ndarray] = []
-    return _replace(tree, arrays), arrays
+    return _replace(tree, arrays, {}), arrays
 
 
-def _replace(tree: Any, arrays: list[np.ndarray]) -> Any:
+def _replace(tree: Any, arrays: list[np.ndarray], places: dict[int, int]) -> Any:
     if isinstance(tree, np.ndarray):
         if tree.dtype.kind == "O":
             return {INTEGERS: [list(tree.shape), _whole(tree.ravel().tolist())]}
-        arrays.append(tree)
-        return {MARK: len(arrays) - 1}
+        if id(tree) not in places:
+            places[id(tree)] = len(arrays)
+            arrays.append(tree)
+        return {MARK: places[id(tree)]}
     if isinstance(tree, np.generic):
         return tree.item()
     if isinstance(tree, Mapping):
-        return {str(key): _replace(value, arrays) for key, value in tree.items()}
+        return {str(key): _replace(value, arrays, places) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return [_replace(value, arrays) for value in tree]
+        return [_replace(value, arrays, places) for value in tree]
     if tree is None or isinstance(tree, (bool, int, float, str)):
         return tree
     raise TypeError(f"a tree holds arrays, numbers, text, lists and dictionaries, not {type(tree).__name__}")
