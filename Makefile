@@ -6,6 +6,7 @@
 #   make test      everything that CI runs
 #   make system    Debian packages for the browser test (needs root)
 #   make mutants   automatic mutants of every worked solution
+#   make attack    hostile submissions, as root and as a user; writes docs/attacks.md
 #   make lock      pin the versions of everything that is installed now
 
 PYTHON ?= python3
@@ -65,6 +66,9 @@ types: env-test
 
 mutants: env
 	$(RUN) autograder mutants
+
+attack: env
+	$(RUN) attacks.run
 
 system:
 	apt-get update -qq

@@ -53,7 +53,11 @@ class Maker:
                     text = text.replace(old, new)
                 return text
         wrong = next((m.line for m in self.lesson.exercises[name].mistakes if m.line), None)
-        return text if wrong is None else text.replace('(2*sigma2))",\n    "', f'(2*sigma2))",\n    "{wrong}",\n    "', 1)
+        return (
+            text
+            if wrong is None
+            else text.replace('(2*sigma2))",\n    "', f'(2*sigma2))",\n    "{wrong}",\n    "', 1)
+        )
 
     def filled(self, answers: dict[str, str], essay: str = "") -> Notebook:
         """Return the released notebook with answers in it."""
@@ -137,7 +141,9 @@ def odd_but_right(maker: Maker) -> str:
     """Odd answers that are right: loops, other routes, with no metadata left in the notebook."""
     answers = {name: maker.solution(name) for name in maker.names}
     for name in maker.names:
-        sources = [r.source for r in maker.lesson.exercises[name].also_right if r.source and r.track == maker.track]
+        sources = [
+            r.source for r in maker.lesson.exercises[name].also_right if r.source and r.track == maker.track
+        ]
         answers[name] = sources[0] if sources else answers[name]
     notebook = maker.filled(answers, ESSAY)
     for cell in notebook["cells"]:

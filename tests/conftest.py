@@ -72,6 +72,8 @@ def remembered_release() -> Iterator[None]:
     real = generate.release
 
     def release(lesson: str, masters: Any, *others: Any, **named: Any) -> dict[str, str]:
+        if len(others) > 1 or "db_url" in named:
+            return real(lesson, masters, *others, **named)
         key = lesson + "".join(map(generate.dump, masters.values()))
         if key not in known:
             known[key] = real(lesson, masters, *others, **named)

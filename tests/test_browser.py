@@ -17,10 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSON = "01-kernel-attention"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((program for program in PROGRAMS if shutil.which(program)), None)
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WRONG = "def softmax_similarity(queries, keys):\n    return np.exp(queries @ keys.T)\n"
 
 pytestmark = [
@@ -42,7 +47,12 @@ def jupyter_lab(folder):
     """Run JupyterLab on loopback and yield its address."""
     port = free_port()
     options = [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--ServerApp.token=", "--no-browser"]
-    options += ["--ServerApp.password=", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}", "--allow-root"]
+    options += [
+        "--ServerApp.password=",
+        "--expose-app-in-browser",
+        f"--ServerApp.root_dir={folder}",
+        "--allow-root",
+    ]
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     environment = {**os.environ, "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config")}
@@ -112,7 +122,9 @@ def test_are_hints_folded(page):
 
 
 def test_is_the_card_readable_in_the_dark_theme(page):
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
     page.wait_for_timeout(2500)
     page.locator("text=not yet right").scroll_into_view_if_needed()
     if os.environ.get("SCREENSHOTS"):

@@ -24,7 +24,10 @@ def test_is_torch_pinned_exactly():
 
 
 def test_do_the_constraints_hold_every_declared_package():
-    names = {re.split(r"[=<>]", line)[0].lower() for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()}
+    names = {
+        re.split(r"[=<>]", line)[0].lower()
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    }
     assert {re.split(r"[=<>]", pin)[0].lower() for pin in declared()} <= names
 
 

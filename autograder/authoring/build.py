@@ -151,7 +151,12 @@ def exercise_page(lessons: Sequence[LessonSource], proofs: Sequence[Proof]) -> s
         "but right answers were accepted, all mistakes were caught and told apart, on public cases and on two fresh draws.",
     ]
     for lesson in lessons:
-        lines += ["", f"## {lesson.name}", "", "| exercise | points | minutes | track | cases | odd but right | mistakes |"]
+        lines += [
+            "",
+            f"## {lesson.name}",
+            "",
+            "| exercise | points | minutes | track | cases | odd but right | mistakes |",
+        ]
         lines += ["|---|---|---|---|---|---|---|"]
         for proof in (p for p in proofs if p.lesson == lesson.name):
             exercise = lesson.exercises[proof.exercise]

@@ -34,7 +34,15 @@ COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
-NAMES = {"sum": "mean", "max": "min", "min": "max", "amax": "amin", "maximum": "minimum", "sin": "cos", "cos": "sin"}
+NAMES = {
+    "sum": "mean",
+    "max": "min",
+    "min": "max",
+    "amax": "amin",
+    "maximum": "minimum",
+    "sin": "cos",
+    "cos": "sin",
+}
 AXES = ("axis", "dim", "keepdims", "keepdim")
 
 

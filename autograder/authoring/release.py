@@ -77,7 +77,9 @@ def build_wheel(root: Path, lessons: Sequence[Path], to: Path) -> Path:
             shutil.copy(lesson / "casebook.npz", package / "casebooks" / f"{lesson.name}.npz")
             _copy_notebooks(lesson, package / "released" / lesson.name)
         command = [sys.executable, "-m", "pip", "wheel", str(tree), "--no-deps", "--no-build-isolation"]
-        done = subprocess.run([*command, "--quiet", "-w", scratch], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "--quiet", "-w", scratch], capture_output=True, text=True, check=False
+        )
         made = sorted(Path(scratch).glob("autograder-*.whl"))
         if done.returncode or not made:
             raise CourseError(f"The package could not be built: {done.stderr[-800:]}")
@@ -104,7 +106,9 @@ def _write_start(
     only_numpy = ONLY_NUMPY.format(wheel=wheel.name) if with_torch else ""
     first = next(iter(chosen))
     exercise = _first_exercise(to / "notebooks" / first / f"{chosen[first][0]}.ipynb")
-    start = START.format(title=course.title, listed=listed, first=first, only_numpy=only_numpy, exercise=exercise)
+    start = START.format(
+        title=course.title, listed=listed, first=first, only_numpy=only_numpy, exercise=exercise
+    )
     (to / "START.md").write_text(start, "utf-8")
 
 

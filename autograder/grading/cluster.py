@@ -23,6 +23,7 @@ from autograder.grading.mark import Marker, Task, failed
 from autograder.grading.store import Result
 
 CONNECT_LIMIT_S = 30
+WORKERS_LIMIT_S = 120
 
 
 def mark_on(
@@ -33,7 +34,7 @@ def mark_on(
     Raises
     ------
     CourseError
-        Where Dask isn't installed, or no scheduler answers at the address.
+        Where Dask isn't installed, no scheduler answers at the address, or it has no workers.
     """
     try:
         from distributed import Client, as_completed
@@ -46,6 +47,12 @@ def mark_on(
     key = marker.key
     course = (str(root), key.source.name, key.tracks, key.version, marker.secret, marker.tier)
     with client:
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_LIMIT_S)
+        except TimeoutError:
+            raise CourseError(
+                f"The scheduler at {address} has no workers; start some on the machines."
+            ) from None
         waiting = {client.submit(mark, course, asdict(task), pure=False): n for n, task in tasks.items()}
         for future in as_completed(waiting):
             number = waiting[future]

@@ -88,8 +88,8 @@ class Writer:
             (folder / "timestamp.txt").write_text(timestamp, "utf-8")
         InsertOutputs.find = lambda _student, _lesson, track: results.get(track)
         config = self._config(student)
-        _start(Autograde, config)
-        _start(GenerateFeedback, config)
+        _start(_AutogradeOne, config)
+        _start(_FeedbackOne, config)
         self._settle(student, results)
 
     def _config(self, student: str) -> Config:
@@ -97,7 +97,7 @@ class Writer:
         config.CourseDirectory.root = str(self.course.root)
         config.CourseDirectory.db_url = self.course.db_url
         config.CourseDirectory.assignment_id = self.lesson.name
-        config.CourseDirectory.student_id = _literal(student)
+        config.CourseDirectory.student_id = student
         config.CourseDirectory.source_directory = "grading/source"
         config.CourseDirectory.submitted_directory = "grading/reduced"
         config.CourseDirectory.autograded_directory = "grading/autograded"
@@ -138,9 +138,22 @@ def sanitising_steps() -> list[Any]:
     return [GraftAnswers, *Autograde().sanitize_preprocessors]
 
 
-def _literal(student: str) -> str:
-    """Return a student's id for nbgrader, which takes it for a glob pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in student)
+class _OneStudent:
+    """Keeps a converter to one folder: nbgrader takes its name for a pattern, and `a*` would be ada too."""
+
+    def init_notebooks(self) -> None:
+        """List the notebooks of the student, whatever characters are in the name."""
+        about: Any = self
+        folder = about._format_source(about.coursedir.assignment_id, about.coursedir.student_id)
+        about.notebooks, about.assignments = [], {folder: sorted(map(str, Path(folder).glob("*.ipynb")))}
+
+
+class _AutogradeOne(_OneStudent, Autograde):  # type: ignore[misc]
+    pass
+
+
+class _FeedbackOne(_OneStudent, GenerateFeedback):  # type: ignore[misc]
+    pass
 
 
 def _start(converter: type, config: Config) -> None:
@@ -153,7 +166,9 @@ def _start(converter: type, config: Config) -> None:
     try:
         made.start()
     except Exception as error:
-        raise CourseError(f"nbgrader's {converter.__name__} failed: {error} {said.text[-1500:]}") from error
+        raise CourseError(
+            f"nbgrader's {converter.__mro__[2].__name__} failed: {said.text or error}"[:600]
+        ) from error
     finally:
         made.log.removeHandler(said)
 

@@ -7,16 +7,22 @@ import hmac
 import json
 import os
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from autograder import __version__
 from autograder.authoring import generate
 from autograder.authoring.prove import Prover
 from autograder.authoring.reader import LessonSource, find_lessons
+from autograder.authoring.worked import public_functions
 from autograder.course import CourseError
+from autograder.grading import roomy
 from autograder.grading.graft import Released
+from autograder.grading.roomy import Roomy
 from autograder.judging.prepare import Prepared, prepare
 
 SECRET = "secret.key"
@@ -48,6 +54,8 @@ class LessonKey:
     source: LessonSource
     tracks: tuple[str, ...]
     released: dict[str, Released] = field(default_factory=dict)
+    _roomy: dict[tuple[str, str], Roomy | None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def prover(self) -> Prover:
@@ -75,7 +83,25 @@ class LessonKey:
 
     def fresh(self, name: str, track: str, seed: int) -> Prepared:
         """Draw an exercise's cases, without the known mistakes' outputs."""
-        return prepare(name, self.source.exercises[name], track, seed)
+        return prepare(name, self.source.exercises[name], track, seed, functions=self.functions(name))
+
+    def functions(self, name: str) -> dict[str, Callable[..., Any]]:
+        """Return the functions that an exercise's arguments may name: the public part's and the judge's."""
+        exercise = self.source.exercises[name]
+        return {**public_functions(self.source, exercise), **exercise.given}
+
+    def roomy(self, name: str, track: str) -> Roomy | None:
+        """Return a call with many rows for an exercise that limits the memory; None for any other."""
+        exercise = self.source.exercises[name]
+        if all(case.peak_bytes is None for case in exercise.cases):
+            return None
+        with self._lock:
+            if (name, track) not in self._roomy:
+                cases = {case.name: case for case in exercise.cases}
+                worked = self.prover.answers.answer(name, track)
+                made = roomy.make(self.fresh(name, track, 0), cases, worked, self.functions(name))
+                self._roomy[name, track] = made
+        return self._roomy[name, track]
 
     def explained(self, name: str, track: str, seed: int) -> Prepared:
         """Draw the same cases again, with the known mistakes' outputs: only a failed answer needs them."""

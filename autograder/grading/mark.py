@@ -91,7 +91,15 @@ class Marker:
             return made[name]
 
         attempted = attempted_names(released, answers)
-        run = Runner(self._sandbox(), grafted, prepare, attempted, self.key.files).run()
+        run = Runner(
+            self._sandbox(),
+            grafted,
+            prepare,
+            attempted,
+            self.key.files,
+            functions=self.key.functions,
+            roomy=lambda name: self.key.roomy(name, track),
+        ).run()
         run.noted = [*answers.noted, *run.noted]
         return as_result(self.key, track, grafted, run, answers)
 

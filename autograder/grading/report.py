@@ -251,7 +251,7 @@ def numbers(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _plot_scores(rows: Sequence[dict[str, Any]], track: str) -> bytes:
-    chosen = [r for r in rows if r["notebook"] == track and r["status"] != "missing"]
+    chosen = [r for r in rows if r["notebook"] == track and r["status"] not in UNREAD]
     most = max((r["max_score"] for r in chosen), default=1.0)
     figure, axis = _figure()
     axis.hist(

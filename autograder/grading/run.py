@@ -12,10 +12,12 @@ and the run goes on after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.grading.graft import Grafted
+from autograder.grading.outside import Clock
+from autograder.grading.roomy import Roomy
 from autograder.judging.judge import blank, grader_failed, judge, not_attempted
 from autograder.judging.observe import Observation
 from autograder.judging.prepare import Prepared, PreparedCase
@@ -28,6 +30,7 @@ CALL_LIMIT_S = 10.0
 STATUSES = ("malformed", "missing", "crashed", "timed_out", "graded")
 """From the gravest to the best."""
 
+Functions = Mapping[str, Callable[..., Any]]
 Prepare = Callable[[str, bool], Prepared]
 """From an exercise's name, and whether to add the known mistakes' outputs, to its cases."""
 
@@ -65,9 +68,13 @@ class Runner:
         attempted: set[str],
         files: Mapping[str, bytes],
         limits: Limits | None = None,
+        functions: Callable[[str], Functions] | None = None,
+        roomy: Callable[[str], Roomy | None] | None = None,
     ) -> None:
         self.sandbox, self.grafted, self.prepare, self.attempted = sandbox, grafted, prepare, attempted
         self.files, self.limits = files, limits or Limits()
+        self.functions = functions or (lambda name: {})
+        self.roomy = roomy or (lambda name: None)
         self.result = RunResult(tier=sandbox.tier)
         self.guilty: set[int] = set()
         self.errors: dict[str, dict[str, Any]] = {}
@@ -112,10 +119,17 @@ class Runner:
             seen = self.session.run_cell(source, label, CELL_LIMIT_S)
             if not repeat:
                 self.result.outputs[index] = cell_outputs(seen)
+                self._note_path(seen)
             if name:
                 self.errors.pop(name, None)
                 if seen.error is not None:
                     self.errors[name] = seen.error
+
+    def _note_path(self, seen: CellResult) -> None:
+        """Note an attempt at a path outside the working folder; most of the walls make it look absent."""
+        says = str(seen.error.get("message")) if seen.error is not None else ""
+        if seen.error is not None and seen.error.get("type") == "FileNotFoundError" and "'/" in says:
+            self.result.noted.append(f"looked for a path outside its folder: {says[:200]}")
 
     def _blame(self, index: int, died: SessionDied) -> None:
         self.guilty.add(index)
@@ -160,18 +174,28 @@ class Runner:
         prepared = self.prepare(name, False)
         if name not in self.attempted and name not in self.errors:
             return not_attempted(prepared)
+        assert self.session is not None
         seen: dict[str, Observation] = {}
+        clock = Clock(self.session, prepared, self.functions(name))
+        outside = any(case.linear for case in prepared.cases) and self.session.cpu_s() is not None
+        cpu_s = clock.cpu_s if outside else None
 
         def observe(case: PreparedCase) -> Observation:
+            clock.case = case
             if case.name not in seen:
-                seen[case.name] = self._observe(name, prepared, case)
+                seen[case.name] = self._observe(name, prepared, case, outside)
             return seen[case.name]
 
         try:
-            verdict = judge(prepared, observe, show_arrays=False)
+            verdict = judge(prepared, observe, show_arrays=False, cpu_s=cpu_s)
+            if verdict.points > 0 and self._takes_too_much(name):
+                for case in prepared.cases:
+                    if case.peak_bytes is not None:
+                        seen[case.name].facts["peak_bytes"] = float("inf")
+                verdict = judge(prepared, observe, show_arrays=False, cpu_s=cpu_s)
             if verdict.outcome == PASSED:
                 return verdict
-            return judge(self.prepare(name, True), observe, show_arrays=False)
+            return judge(self.prepare(name, True), observe, show_arrays=False, cpu_s=cpu_s)
         except _Undefined:
             return self._undefined(name, prepared)
         except SessionDied:
@@ -181,14 +205,40 @@ class Runner:
             self._note_status("crashed", f"The grader failed at {name}, not the submission: {why}")
             return grader_failed(prepared, why)
 
-    def _observe(self, name: str, prepared: Prepared, case: PreparedCase) -> Observation:
+    def _observe(self, name: str, prepared: Prepared, case: PreparedCase, cpu_outside: bool) -> Observation:
         assert self.session is not None
-        seen = self.session.observe(name, prepared.call(case, CALL_LIMIT_S))
+        call = prepared.call(case, CALL_LIMIT_S, cpu_outside)
+        seen = self.session.observe(name, call, functions=self.functions(name))
         if seen.facts.get("undefined"):
             raise _Undefined
         if seen.error is not None and seen.error.get("type") == "TimeLimit":
             self._note_status("timed_out", f"{name} did not come back: {seen.error.get('message')}.")
         return seen
+
+    def _takes_too_much(self, name: str) -> bool:
+        """Whether an answer finds no room in a session that has as much as its exercise allows."""
+        roomy = self.roomy(name)
+        if roomy is None:
+            return False
+        limits = replace(self.limits, memory_bytes=roomy.memory_bytes, exact_memory=True)
+        check = self.grafted.roles.index(f"check:{name}")
+        with self.sandbox.session(limits, self.files) as session:
+            try:
+                for index, role in enumerate(self.grafted.roles[:check]):
+                    if role.partition(":")[0] in ("code", "own", "answer") and index not in self.guilty:
+                        source = self.grafted.notebook["cells"][index]["source"]
+                        session.run_cell(source, f"number {index + 1}", CELL_LIMIT_S)
+                seen = session.observe(name, roomy.call, CALL_LIMIT_S, self.functions(name))
+            except SessionDied as died:
+                seen = Observation(error={"type": died.reason, "message": died.says})
+            finally:
+                self._account(session)
+        if seen.error is not None and seen.error["type"] in ("TimeLimit", "timed_out"):
+            self.result.noted.append(
+                f"{name} was too slow for many rows; its memory was not checked from outside"
+            )
+            return False
+        return not roomy.is_answered_by(seen)
 
     def _undefined(self, name: str, prepared: Prepared) -> Verdict:
         error = self.errors.get(name)

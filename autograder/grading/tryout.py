@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def try_file(path: Path, track: str, known: Known, sandbox: Sandbox) -> Iterator
     waiting = list(names)
     while waiting:
         with sandbox.session(LIMITS) as session:
-            died = _run_all(session, sources)
+            died, failures = _run_all(session, sources)
             while waiting:
                 name = waiting.pop(0)
                 prepared = known.public[name]
@@ -118,41 +118,54 @@ def try_file(path: Path, track: str, known: Known, sandbox: Sandbox) -> Iterator
                     yield blank(prepared, NOT_YET, died)
                     continue
                 try:
-                    yield judge_twice(session, name, known)
+                    verdict = judge_twice(session, name, known)
+                    yield _explained(verdict, failures)
                 except SessionDied as dead:
                     yield blank(prepared, NOT_YET, dead.says)
                     break
 
 
-def _run_all(session: Session, sources: list[str]) -> str | None:
-    """Run a file's code; return why nothing in it can be judged, or None."""
+def _run_all(session: Session, sources: list[str]) -> tuple[str | None, list[str]]:
+    """Run a file's code; return why nothing in it can be judged, or None, and the errors in it."""
+    failures: list[str] = []
     try:
         for number, source in enumerate(sources):
-            session.run_cell(source, f"cell {number + 1}", CELL_LIMIT_S)
+            error = session.run_cell(source, f"cell {number + 1}", CELL_LIMIT_S).error
+            if error is not None:
+                where = f" in line {error['line_number']}" if error.get("line_number") else ""
+                failures.append(f"{error.get('type')}{where}: {error.get('message')}")
     except SessionDied as dead:
-        return dead.says
-    return None
+        return dead.says, failures
+    return None, failures
+
+
+def _explained(verdict: Verdict, failures: list[str]) -> Verdict:
+    """Say what went wrong in the file, where that is why a name isn't there."""
+    if failures and verdict.says.endswith(f"{verdict.exercise} is not defined"):
+        verdict.says += f". Running the file failed with {failures[0]}"
+    return verdict
 
 
 def judge_twice(session: Session, name: str, known: Known) -> Verdict:
     """Judge on the public cases and, where that passes and solutions are at hand, on fresh ones."""
     public = known.public[name]
-    verdict = _judge(session, public, show_arrays=True)
+    functions = known.keys[name].functions(name) if name in known.keys else {}
+    verdict = _judge(session, public, functions)
     if verdict.outcome != PASSED or name not in known.keys:
         return verdict
     key, seed = known.keys[name], secrets.randbits(64)
-    fresh = _judge(session, key.fresh(name, public.track, seed), show_arrays=True)
+    fresh = _judge(session, key.fresh(name, public.track, seed), functions)
     if fresh.outcome != PASSED:
-        fresh = _judge(session, key.explained(name, public.track, seed), show_arrays=True)
+        fresh = _judge(session, key.explained(name, public.track, seed), functions)
         fresh.notes.append("The public cases passed; this is a fresh one.")
     return fresh
 
 
-def _judge(session: Session, prepared: Prepared, show_arrays: bool) -> Verdict:
+def _judge(session: Session, prepared: Prepared, functions: Mapping[str, Callable[..., Any]]) -> Verdict:
     def observe(case: PreparedCase) -> Observation:
-        seen = session.observe(prepared.name, prepared.call(case))
+        seen = session.observe(prepared.name, prepared.call(case), functions=functions)
         if seen.facts.get("undefined"):
             return Observation(error={"type": "NameError", "message": f"{prepared.name} is not defined"})
         return seen
 
-    return judge(prepared, observe, show_arrays)
+    return judge(prepared, observe)

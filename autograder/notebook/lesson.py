@@ -139,7 +139,9 @@ class Lesson:
         if self._functions is None:
             self._functions = public_functions(self._folder)
         if name not in self._functions:
-            raise KeyError(f"{name}: copy the lesson's .py files from the course's release beside the notebook")
+            raise KeyError(
+                f"{name}: copy the lesson's .py files from the course's release beside the notebook"
+            )
         return self._functions[name]
 
     def _find(self, exercise: Any) -> Prepared | None:

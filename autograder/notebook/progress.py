@@ -31,7 +31,9 @@ class Progress:
         except (OSError, ValueError):
             return {}
         entries = data.items() if isinstance(data, dict) else ()
-        return {key: e for key, e in entries if isinstance(e, dict) and e.keys() >= {"tries", "passed", "points"}}
+        return {
+            key: e for key, e in entries if isinstance(e, dict) and e.keys() >= {"tries", "passed", "points"}
+        }
 
     def record(self, lesson: str, track: str, exercise: str, outcome: str, points: float) -> None:
         """Remember an outcome; an exercise that has passed once stays passed."""

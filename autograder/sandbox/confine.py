@@ -143,6 +143,8 @@ def limit_resources(limits: Limits, count_processes: bool = False) -> None:
         import resource
     except ImportError:
         return
+    if limits.exact_memory and kernel.supported():
+        kernel.return_memory_at_once()
     taken, mapped = _data_and_mapped_bytes()
     seconds = max(1, round(limits.cpu_s))
     wanted = {

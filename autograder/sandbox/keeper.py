@@ -148,8 +148,7 @@ class _Watch:
     def until_the_end(self, channel: Wire) -> dict[str, Any]:
         """Watch until there is a reason to end; end everything; return the last word."""
         while not self._over():
-            if select.select([channel.sock], [], [], LOOK_EVERY_S)[0]:
-                self._hear(channel)
+            if select.select([channel.sock], [], [], LOOK_EVERY_S)[0] and not self._goes_on(channel):
                 break
         self._reap(os.WNOHANG)
         code = self._code
@@ -163,11 +162,19 @@ class _Watch:
             "exit": code if code is not None and code >= 0 else None,
         }
 
-    def _hear(self, channel: Wire) -> None:
-        """Take the grader's last message; a hang-up, too, means that the session is of no more use."""
+    def _goes_on(self, channel: Wire) -> bool:
+        """Take a message of the grader's; a hang-up, too, means that the session is of no more use."""
         with contextlib.suppress(EOFError, OSError, ProtocolError):
-            if channel.receive(time.monotonic() + 1.0) != {"end": "gone"}:
-                return
+            message = channel.receive(time.monotonic() + 1.0)
+            if message == {"look": "cpu"}:
+                channel.send({"looked": self._cpu_s()})
+                return True
+            if message != {"end": "gone"}:
+                return False
+        self._let_it_end()
+        return False
+
+    def _let_it_end(self) -> None:
         # The grader saw the wire close: the process is ending, and its status will tell how.
         until = time.monotonic() + 1.0
         while self._code is None and time.monotonic() < until:
@@ -202,12 +209,14 @@ class _Watch:
             os.kill(self._student, signal.SIGKILL)
         self._reap(0)
 
-    def _passed_limits(self) -> list[str]:
+    def _cpu_s(self) -> float:
+        """Return the processor time of all processes, also of those that have ended."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s, resident = used.ru_utime + used.ru_stime, 0
-        for pid in self._processes():
-            cpu_s += _cpu_s(pid)
-            resident += max(0, _resident_bytes(pid) - self._baseline)
+        return used.ru_utime + used.ru_stime + sum(map(_cpu_s, self._processes()))
+
+    def _passed_limits(self) -> list[str]:
+        cpu_s = self._cpu_s()
+        resident = sum(max(0, _resident_bytes(pid) - self._baseline) for pid in self._processes())
         self._peak_bytes = max(self._peak_bytes, resident)
         passed = {
             "cpu": cpu_s > self._limits.cpu_s + 1,
@@ -226,11 +235,13 @@ class _Watch:
 
 
 def _cpu_s(pid: int) -> float:
+    """Return a process's processor time, and that of its children that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The file counts in hundredths of a second, the process's clock in billionths.
+        return kernel.processor_time_s(pid) + sum(map(int, fields[13:15])) / _TICKS_PER_S
     except OSError:
         return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS_PER_S
 
 
 def _resident_bytes(pid: int) -> int:

@@ -89,6 +89,19 @@ class Kept:
         self.keeper = keeper
         self._last_word: dict[str, Any] = {}
 
+    def cpu_s(self) -> float | None:
+        """Return the processor time that the session has used so far; None where nobody tells."""
+        deadline = time.monotonic() + 5.0
+        try:
+            self.keeper.send({"look": "cpu"}, deadline)
+            word = self.keeper.receive(deadline)
+        except (OSError, EOFError, ProtocolError):
+            return None
+        if "looked" not in word:
+            self._last_word = word
+        seconds: float | None = word.get("looked")
+        return seconds
+
     def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
         """End the session and everything in it; return what it used."""
         deadline = time.monotonic() + 10.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
-from autograder.judging.observe import Call, Observation
+from autograder.judging.observe import Call, Observation, read_observation
 from autograder.sandbox.asking import Functions, Helping, is_ask
 from autograder.sandbox.ending import advise
 from autograder.sandbox.kept import WarmParent
@@ -78,6 +78,10 @@ class Process(Protocol):
 
     wire: Wire
 
+    def cpu_s(self) -> float | None:
+        """Return the processor time used so far, as the system counts it; None where it doesn't."""
+        ...
+
     def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
         """End it with everything that it started; `gone` where it hung up first."""
         ...
@@ -136,11 +140,15 @@ class Session:
         request = {"op": "observe", "name": name, "call": call.tree()}
         reply = self._ask(request, limit, what, helping)
         try:
-            seen = Observation.from_tree(reply)
+            seen = read_observation(reply, call)
         except (ValueError, TypeError, AttributeError):
             self._end("protocol", what, _NOT_A_REPLY)
         self._notice_refusal(seen.error)
         return seen
+
+    def cpu_s(self) -> float | None:
+        """Return the processor time used so far, read from outside; None where that can't be had."""
+        return None if self._usage is not None else self._process.cpu_s()
 
     def close(self) -> Usage:
         """End the session with all its processes, and say what it used."""
@@ -156,9 +164,7 @@ class Session:
     ) -> None:
         self.close()
 
-    def _ask(
-        self, request: dict[str, Any], limit_s: float, what: str, helping: Helping | None = None
-    ) -> Any:
+    def _ask(self, request: dict[str, Any], limit_s: float, what: str, helping: Helping | None = None) -> Any:
         """Send a request and return the reply to it; ends the session where anything is amiss."""
         if self._death is not None:
             raise self._death

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from autograder.sandbox import kernel
 from autograder.sandbox.ending import tell_end
 from autograder.sandbox.launch import start
 from autograder.sandbox.scratch import lay_files
@@ -45,6 +46,14 @@ class Spawned:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.close()
             self.wire = Wire(_accept(listener, token), foreign=True)
+
+    def cpu_s(self) -> float | None:
+        """Return the processor time that the process has used so far; None where the system doesn't tell."""
+        if not kernel.supported():
+            return None
+        with contextlib.suppress(OSError):
+            return kernel.processor_time_s(self._process.pid)
+        return None
 
     def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
         """Kill the process and its group; return what it used."""

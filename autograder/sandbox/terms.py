@@ -18,6 +18,8 @@ class Limits:
     memory_bytes : memory beyond what the libraries already take.
     output_bytes : characters kept of what one cell prints.
     scratch_bytes : room in the working folder.
+    exact_memory : give every larger block back to the system at once, so that what counts for
+        `memory_bytes` is what is held; it costs time.
     processes : processes and threads at once, where the system counts them for a session alone.
     """
 
@@ -27,6 +29,7 @@ class Limits:
     output_bytes: int = 100_000
     scratch_bytes: int = 64 * 2**20
     processes: int = 64
+    exact_memory: bool = False
 
 
 @dataclass(frozen=True)

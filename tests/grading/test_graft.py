@@ -69,7 +69,9 @@ def test_has_every_cell_a_role(desk, grafted):
 def test_are_notes_kept_only_where_everything_is_asked_for(desk, grafted):
     notebook = desk.released()
     notebook["cells"].insert(4, own("A note.", "markdown"))
-    sources = [[c["source"] for c in grafted(notebook, everything).notebook["cells"]] for everything in (True, False)]
+    sources = [
+        [c["source"] for c in grafted(notebook, everything).notebook["cells"]] for everything in (True, False)
+    ]
     assert ["A note." in each for each in sources] == [True, False]
 
 

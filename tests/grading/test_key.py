@@ -30,7 +30,9 @@ def test_is_a_seed_the_same_again_and_another_for_anything_else():
 
 
 def test_are_fresh_cases_those_of_the_seed(desk):
-    first, again, other = (desk.key.fresh("scaled", TRACK, seed).cases[0].arguments["x"] for seed in (1, 1, 2))
+    first, again, other = (
+        desk.key.fresh("scaled", TRACK, seed).cases[0].arguments["x"] for seed in (1, 1, 2)
+    )
     assert (first == again).all()
     assert not (first == other).any()
 

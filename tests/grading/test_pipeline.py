@@ -112,7 +112,9 @@ def grader(classroom):
 def test_are_rows_in_the_order_of_tasks(desk, grader):
     tasks = [Task(s, TRACK, desk.bytes(a)) for s, a in (("zoe", RIGHT), ("ada", HALF), ("ben", {}))]
     told = []
-    rows = grader.grade([*tasks, Task("carl", TRACK, b"", "Nothing.", "missing")], progress=lambda *a: told.append(a))
+    rows = grader.grade(
+        [*tasks, Task("carl", TRACK, b"", "Nothing.", "missing")], progress=lambda *a: told.append(a)
+    )
     assert [(r.student, r.result.status, r.result.score) for r in rows] == [
         ("zoe", "graded", 5),
         ("ada", "graded", 2),

@@ -48,7 +48,9 @@ def test_is_a_helper_kept_after_the_cell_above_it(desk, answers):
     notebook = desk.filled(RIGHT)
     at = notebook["cells"].index(cell(notebook, "scaled"))
     notebook["cells"].insert(at, own("half = 0.5"))
-    assert {i: [e.source for e in extras] for i, extras in answers(notebook).extras.items()} == {at - 1: ["half = 0.5"]}
+    assert {i: [e.source for e in extras] for i, extras in answers(notebook).extras.items()} == {
+        at - 1: ["half = 0.5"]
+    }
 
 
 def test_is_a_cell_before_all_others_kept(desk, answers):

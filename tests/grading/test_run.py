@@ -45,7 +45,10 @@ def test_does_what_was_defined_at_the_check_count(desk):
 
 def test_does_a_helper_of_the_students_own_run(desk):
     notebook = desk.filled({"scaled": "def scaled(x, factor):\n    return times(x, factor)\n"})
-    assert outcomes(desk.mark(insert(notebook, "scaled", "def times(a, b):\n    return a * b")))["scaled"] == "passed"
+    assert (
+        outcomes(desk.mark(insert(notebook, "scaled", "def times(a, b):\n    return a * b")))["scaled"]
+        == "passed"
+    )
 
 
 def test_is_an_answer_in_a_cell_of_its_own_an_answer(desk):
@@ -135,9 +138,10 @@ def test_is_a_failure_of_the_grader_never_the_students(desk, monkeypatch):
 def test_is_a_refused_path_noted(desk):
     notebook = desk.filled(RIGHT)
     notebook["cells"].append(own("open('/etc/shadow').read()"))
-    if desk.mark(notebook).tier == "none":
-        pytest.skip("nothing is refused without a sandbox")
-    assert any("refus" in what for what in desk.mark(notebook).noted)
+    result = desk.mark(notebook)
+    if result.tier == "none":
+        pytest.skip("nothing is hidden or refused without a sandbox")
+    assert any("/etc/shadow" in what for what in result.noted)
 
 
 def test_is_only_text_of_a_students_output_kept(desk):

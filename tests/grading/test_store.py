@@ -6,7 +6,9 @@ import pytest
 
 from autograder.grading.store import Result, Store, result_key
 
-RESULT = Result("graded", [{"points": 2.0}, {"points": 0.5}], {"cells": []}, {"3": []}, key="abc", max_score=6)
+RESULT = Result(
+    "graded", [{"points": 2.0}, {"points": 0.5}], {"cells": []}, {"3": []}, key="abc", max_score=6
+)
 
 
 def test_does_a_result_come_back_as_it_was(tmp_path):

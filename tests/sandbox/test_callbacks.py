@@ -83,7 +83,9 @@ def is_causal(layer, x):
 """
 
 
-def judged(sandbox: Sandbox, name: str, exercise: Exercise, cell: str, track: str = "from_scratch") -> Verdict:
+def judged(
+    sandbox: Sandbox, name: str, exercise: Exercise, cell: str, track: str = "from_scratch"
+) -> Verdict:
     prepared = prepare(name, exercise, track, 7)
     with sandbox.session() as session:
         assert session.run_cell(cell, "1").error is None
@@ -113,7 +115,9 @@ def torch_cube(x: Any) -> Any:
 
 def test_do_gradients_flow_through_a_function_that_stays_here(sandbox: Sandbox) -> None:
     x = np.array([1.0, 2.0, -1.0])
-    call = Call("function", {"returns": ["y"]}, "torch", {"f": {"$function": "cube"}, "x": x}, {"y": np.array(2.0)})
+    call = Call(
+        "function", {"returns": ["y"]}, "torch", {"f": {"$function": "cube"}, "x": x}, {"y": np.array(2.0)}
+    )
     with sandbox.session() as session:
         session.run_cell("import torch\ndef g(f, x):\n    return f(2 * x)", "1")
         seen = session.observe("g", call, 30, {"cube": torch_cube})
@@ -156,7 +160,9 @@ def spy(function, x):
 
 
 def test_is_the_private_functions_source_out_of_sight(walled: Sandbox) -> None:
-    call = Call("function", {"returns": ["y"]}, arguments={"f": {"$function": "private_waves"}, "x": np.ones(3)})
+    call = Call(
+        "function", {"returns": ["y"]}, arguments={"f": {"$function": "private_waves"}, "x": np.ones(3)}
+    )
     with walled.session() as session:
         assert session.run_cell(SPY, "1").error is None
         seen = session.observe("spy", call, 20, {"private_waves": private_waves})
@@ -221,7 +227,9 @@ def test_do_hostile_arguments_hurt_nobody_but_the_answer(best: Sandbox, argument
         assert died.reason == "protocol"  # noqa: PT017
 
 
-def test_is_a_function_that_never_comes_back_interrupted(best: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_a_function_that_never_comes_back_interrupted(
+    best: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autograder.sandbox.asking.FUNCTION_LIMIT_S", 0.3)
 
     def endless(x: Any) -> Any:

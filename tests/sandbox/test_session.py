@@ -141,7 +141,7 @@ def test_does_an_endless_loop_reach_the_processor_limit(sandbox: Sandbox) -> Non
                 "while True:\n    try:\n        while True: pass\n    except BaseException: pass", "1"
             )
         assert died.value.reason == "timed_out"
-        assert session.close().cpu_s >= 0.9
+        assert session.close().cpu_s >= 0.5
 
 
 def test_does_a_sleeping_cell_reach_the_wall_limit(sandbox: Sandbox) -> None:

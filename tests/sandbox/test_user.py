@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from attacks import as_user
 from autograder.sandbox import best_tier
 from tests.sandbox.conftest import TIERS
 
-# A Python below root's closed home folder is made reachable in a mount namespace of the test's own.
-BECOME_A_USER = """
-set -e
-if ! setpriv --reuid 12345 --regid 12345 --clear-groups test -r "$1/lib"; then
-    home=$(echo "$1" | cut -d/ -f1-2)
-    mount -t tmpfs -o mode=755 none /mnt
-    mkdir /mnt/kept && mount --bind "$1" /mnt/kept
-    mount -t tmpfs -o mode=755 none "$home"
-    mkdir -p "$1" && mount --move /mnt/kept "$1"
-fi
-shift
-exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all "$@"
-"""
 TRY = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
@@ -47,17 +34,14 @@ print(os.getuid(), usage.tier)
 )
 @pytest.mark.parametrize("tier", ["restricted", "full"])
 def test_do_the_walls_stand_for_an_ordinary_user(tier: str, tmp_path: Path) -> None:
-    if TIERS.index(tier) > TIERS.index(best_tier()) or not (
-        shutil.which("setpriv") and shutil.which("unshare")
-    ):
+    if TIERS.index(tier) > TIERS.index(best_tier()) or not as_user.can_become():
         pytest.skip("this machine lacks the tier, or setpriv and unshare to become another user")
     secret = tmp_path / "secret"
     secret.write_text("a secret")
     root = str(Path(__file__).resolve().parents[2])
-    become = ["unshare", "--mount", "sh", "-c", BECOME_A_USER, "sh", sys.base_prefix]
     python = [sys.executable, "-B", "-c", TRY, root, tier, str(secret)]
     ran = subprocess.run(
-        [*become, *python], capture_output=True, text=True, timeout=120, cwd="/", check=False
+        as_user.command(python), capture_output=True, text=True, timeout=120, cwd="/", check=False
     )
     if "mount" in ran.stderr:
         pytest.skip(f"root may not mount here: {ran.stderr}")

@@ -167,7 +167,8 @@ def _compared(
     minima = {name: to_array(values[name])[0] for name in compare}
     seen.facts["tensors"] = {name: is_tensor(values[name.split(" ")[0]]) for name in live}
     if minima:
-        seen.facts["minima"] = {n: float(a.astype(np.float64).min(initial=np.inf)) for n, a in minima.items() if a is not None}
+        kept = {n: a.astype(np.float64) for n, a in minima.items() if a is not None}
+        seen.facts["minima"] = {n: float(a.min(initial=np.inf)) for n, a in kept.items()}
         seen.facts["types"] = {name: seen.facts["types"][name.split(" ")[0]] for name in live}
     return live
 

@@ -1,0 +1,1 @@
+"""Hostile submissions and attacks on the protocol, and what they get: `make attack`."""

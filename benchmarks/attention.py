@@ -1,0 +1,236 @@
+"""Causal linear attention against its peers: forward, and forward with backward, in one run.
+
+    OPENBLAS_NUM_THREADS=1 python benchmarks/attention.py [--lengths 1024 4096 16384] [--threads N] [--repeat 3]
+
+Eight heads, C = M = 64, float32, features given.  Rows marked * are another operation (exact
+softmax).  Peers that aren't installed, and sizes that would need more memory than the limit,
+are said so in their cells.  Our rows are the worked solutions themselves.  NumPy is faster with one
+thread here: the products within a chunk are small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from autograder.authoring.reader import read_source
+from autograder.authoring.worked import Worked
+
+LESSON = Path(__file__).parent.parent / "solutions" / "03-causal-linear-attention"
+HEADS, WIDTH = 8, 64
+CHUNK = 128
+MEMORY_LIMIT_GB = 4.0
+LONGEST_S = 20.0
+
+Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One implementation.
+
+    memory_gb : from N, what forward and backward need at least.
+    same : whether it is the same operation, so that its values are compared.
+    """
+
+    name: str
+    forward: Attention | None
+    trained: Attention | None
+    memory_gb: Callable[[int], float] = lambda length: 0.0
+    same: bool = True
+    missing: str = ""
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1024, 4096, 16384])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rate = matmul_gflops()
+    print(f"torch {torch.__version__}, {options.threads} threads, float32 matmul {rate:.0f} GFLOP/s")
+    print(f"{HEADS} heads, C = M = {WIDTH}; milliseconds, best of {options.repeat}; * is another operation\n")
+    titles = [f"{kind} {n}" for kind in ("fwd", "fwd+bwd") for n in options.lengths]
+    print(f"{'':44}" + "".join(f"{title:>15}" for title in titles) + f"{'error':>10}")
+    print_row("floor: the chunks' products at that rate", floors(options.lengths, rate))
+    for row in rows():
+        cells, error = measure(row, options.lengths, options.repeat)
+        print_row(row.name, cells, error)
+
+
+def print_row(name: str, cells: list[str], error: str = "") -> None:
+    """Print one line of the table."""
+    print(f"{name:44}" + "".join(f"{cell:>15}" for cell in cells) + f"{error:>10}", flush=True)
+
+
+# ------------------------------------------------------------------------------------ implementations
+
+
+def rows() -> list[Row]:
+    """Return all implementations, ours first."""
+    ours = Worked(read_source(LESSON / "pytorch.py")).namespace
+    chunked, function = ours["chunked_causal_linear_attention"], ours["CausalLinearAttentionFunction"]
+
+    def in_chunks(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = chunked(q, k, v, CHUNK)
+        return result
+
+    return [
+        Row(f"ours, PyTorch: chunks of {CHUNK}, autograd", in_chunks, in_chunks),
+        Row("ours, PyTorch: Function, backward by hand", function.apply, function.apply),
+        numpy_row(),
+        fast_transformers_row(),
+        performer_row(),
+        Row("cumulative sums, all states", all_states, all_states, lambda n: 16 * HEADS * n * WIDTH**2 / 1e9),
+        Row("quadratic: product of features, masked", masked, masked, lambda n: 16 * HEADS * n * n / 1e9),
+        Row("* scaled_dot_product_attention, causal", softmax, softmax, same=False),
+    ]
+
+
+def numpy_row() -> Row:
+    """Return the NumPy worked solution, one head after the other; it has no autograd."""
+    chunked = Worked(read_source(LESSON / "from_scratch.py")).namespace["chunked_causal_linear_attention"]
+
+    def forward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        heads = zip(q.numpy(), k.numpy(), v.numpy(), strict=True)
+        return torch.stack([torch.from_numpy(chunked(*head, CHUNK)) for head in heads])
+
+    return Row(f"ours, NumPy: chunks of {CHUNK}", forward, None)
+
+
+def fast_transformers_row() -> Row:
+    """Return pytorch-fast-transformers' CausalDotProduct with its normaliser."""
+    name = "fast-transformers CausalDotProduct"
+    try:
+        from fast_transformers.causal_product import causal_dot_product
+    except ImportError:
+        return Row(name, None, None, missing="not installed")
+
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        below = (q * k.cumsum(dim=-2)).sum(dim=-1, keepdim=True)
+        result: torch.Tensor = causal_dot_product(q[None], k[None], v[None])[0] / below
+        return result
+
+    return Row(name, attend, attend)
+
+
+def performer_row() -> Row:
+    """Return performer-pytorch's path for machines without CUDA."""
+    name = "performer-pytorch, CPU path"
+    try:
+        from performer_pytorch.performer_pytorch import causal_linear_attention_noncuda
+    except ImportError:
+        return Row(name, None, None, missing="not installed")
+
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = causal_linear_attention_noncuda(q[None], k[None], v[None])[0]
+        return result
+
+    return Row(name, attend, attend, lambda n: 8 * HEADS * n * WIDTH**2 / 1e9 / 4)
+
+
+def all_states(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Make the states of all positions."""
+    S = torch.einsum("hnc,hnm->hncm", k, v).cumsum(dim=1)
+    return torch.einsum("hnc,hncm->hnm", q, S) / (q * k.cumsum(dim=1)).sum(dim=-1, keepdim=True)
+
+
+def masked(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Make the table of all similarities."""
+    table = torch.tril(q @ k.mT)
+    return table @ v / table.sum(dim=-1, keepdim=True)
+
+
+def softmax(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Use torch's fused exact attention."""
+    return F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
+
+
+# --------------------------------------------------------------------------------------- measurement
+
+
+def draw(length: int) -> list[torch.Tensor]:
+    """Return positive features and values, (HEADS, length, WIDTH) each."""
+    generator = torch.Generator().manual_seed(length)
+    q, k, v = (torch.randn(HEADS, length, WIDTH, generator=generator) for _ in range(3))
+    return [F.elu(q) + 1, F.elu(k) + 1, v]
+
+
+def measure(row: Row, lengths: list[int], repeat: int) -> tuple[list[str], str]:
+    """Return a row's cells, forward for each length and then forward with backward, and its error."""
+    if row.missing:
+        return [row.missing] * 2 * len(lengths), ""
+    forward = [timed(row, length, repeat, backward=False) for length in lengths]
+    both = [timed(row, length, repeat, backward=True) for length in lengths]
+    return forward + both, error_of(row) if row.same else ""
+
+
+def timed(row: Row, length: int, repeat: int, backward: bool) -> str:
+    """Return the best wall time as text, or why there is none."""
+    attend = row.trained if backward else row.forward
+    if attend is None:
+        return "no autograd"
+    if row.memory_gb(length) * (1 if backward else 0.5) > MEMORY_LIMIT_GB:
+        return f"> {MEMORY_LIMIT_GB:g} GB"
+    tensors = [x.requires_grad_(backward) for x in draw(length)]
+
+    def run() -> None:
+        result = attend(*tensors)
+        if backward:
+            torch.autograd.grad(result.sum(), tensors)
+
+    return f"{1e3 * best_of(run, repeat):.1f}"
+
+
+def best_of(run: Callable[[], Any], repeat: int) -> float:
+    """Return the best wall time in seconds, after one warm run unless that was long."""
+    gc.collect()
+    times = [seconds(run)]
+    while len(times) <= repeat and sum(times) < LONGEST_S:
+        times.append(seconds(run))
+    return min(times)
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Return the wall time of one run."""
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
+
+
+def error_of(row: Row) -> str:
+    """Return the largest relative difference from the table of similarities in float64, at N = 500."""
+    assert row.forward is not None
+    small = draw(500)
+    gold = masked(*[x.double() for x in small])
+    return f"{((row.forward(*small) - gold).abs().max() / gold.abs().max()).item():.0e}"
+
+
+def matmul_gflops(size: int = 2048) -> float:
+    """Return the machine's rate in float32 matrix products."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return 2 * size**3 / best_of(lambda: a @ b, 8) / 1e9
+
+
+def floors(lengths: list[int], rate: float) -> list[str]:
+    """Return the time of the chunk form's matrix products at the machine's rate, in milliseconds.
+
+    A position takes B(C + M) multiply-adds within its chunk and 2CM with the state; the backward pass
+    repeats the forward's and adds twice as many again.
+    """
+    forward = [2 * HEADS * n * (CHUNK * 2 * WIDTH + 2 * WIDTH**2) / rate / 1e6 for n in lengths]
+    return [f"{ms:.1f}" for ms in forward] + [f"{3 * ms:.1f}" for ms in forward]
+
+
+if __name__ == "__main__":
+    main()
