@@ -69,8 +69,10 @@ def test_is_the_edited_check_listed(graded):
 
 def test_are_the_answers_of_the_course_out_of_a_hostile_notebooks_sight(graded):
     for path in (graded[0] / "grading" / "autograded" / "jon").rglob("*.ipynb"):
-        (attack,) = [c for c in json.loads(path.read_text("utf-8"))["cells"] if "found = [" in c["source"]]
-        assert [output.get("text", "").strip() for output in attack["outputs"][:1]] in ([], ["[]"])
+        (attack,) = [
+            c for c in json.loads(path.read_text("utf-8"))["cells"] if "found = [" in "".join(c["source"])
+        ]
+        assert ["".join(output.get("text", "")).strip() for output in attack["outputs"][:1]] in ([], ["[]"])
 
 
 def test_has_everybody_a_feedback_page(graded):

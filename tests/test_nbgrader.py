@@ -34,8 +34,8 @@ def nbgrader(root, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def make(built, root, configuration):
-    """Write a course with a gradebook that knows the lesson, and four submissions."""
+def make(built, root, configuration, students):
+    """Write a course with a gradebook that knows the lesson, and submissions of some of four."""
     shutil.copytree(built, root)
     (root / "nbgrader_config.py").write_text(configuration, "utf-8")
     desk = Desk(root)
@@ -45,7 +45,8 @@ def make(built, root, configuration):
     cheat["cells"].insert(2, own("get_ipython().displayhook = lambda *a: None"))
     cell(cheat, "check_scaled")["source"] = "2.0"
     made = {"ada": desk.filled(RIGHT), "ben": desk.filled(WRONG), "cleo": cheat, "dan": desk.filled(DIES)}
-    for student, notebook in made.items():
+    for student in students:
+        notebook = made[student]
         for one in notebook["cells"]:
             one.setdefault("outputs", []) if one["cell_type"] == "code" else None
         notebook.update(nbformat=4, nbformat_minor=5)
@@ -70,15 +71,17 @@ def configuration():
 @pytest.fixture(scope="module")
 def ours(built, tmp_path_factory, configuration):
     """A course graded by nbgrader's command with the project's configuration."""
-    root = make(built, tmp_path_factory.mktemp("ours") / "course", configuration)
+    root = make(
+        built, tmp_path_factory.mktemp("ours") / "course", configuration, ("ada", "ben", "cleo", "dan")
+    )
     return root, *nbgrader(root, "autograde", samples.LESSON)
 
 
 @pytest.fixture(scope="module")
 def stock(built, tmp_path_factory, configuration):
-    """The same course graded by nbgrader as it comes."""
+    """The honest half of it graded by nbgrader as it comes, which the others stop or deceive."""
     lines = [line for line in configuration.splitlines() if not line.startswith(OURS)]
-    root = make(built, tmp_path_factory.mktemp("stock") / "course", "\n".join(lines))
+    root = make(built, tmp_path_factory.mktemp("stock") / "course", "\n".join(lines), ("ada", "ben"))
     return root, *nbgrader(root, "autograde", samples.LESSON)
 
 
@@ -89,9 +92,9 @@ def test_does_autograde_with_our_steps_grade_everybody(ours):
 
 
 def test_does_autograde_as_it_comes_grade_the_honest(stock):
-    root, _, said = stock
-    found = scores(root)
-    assert (found["ada"], found["ben"]) == (5, 0), said
+    root, status, said = stock
+    assert status == 0, said
+    assert scores(root) == {"ada": 5, "ben": 0}
 
 
 @pytest.mark.parametrize("which", ["ours", "stock"])

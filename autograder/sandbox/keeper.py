@@ -14,6 +14,7 @@ ended, or when all its processes together pass a limit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import random
@@ -270,6 +271,8 @@ def _folder_bytes(folder: Path, most_entries: int = 10_000) -> float:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                # Too deep to be looked into: anything could lie there.
+                return float("inf")
     return total

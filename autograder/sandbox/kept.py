@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ import numpy as np
 
 from autograder.sandbox.ending import tell_end
 from autograder.sandbox.launch import start
+from autograder.sandbox.scratch import remove
 from autograder.sandbox.terms import Limits, Reason, Usage
 from autograder.sandbox.wire import ProtocolError, Wire
 
@@ -119,7 +119,7 @@ class Kept:
         """Hang up, which ends the keeper too, and remove the session's folder."""
         self.keeper.close()
         self.wire.close()
-        shutil.rmtree(self._base, ignore_errors=True)
+        remove(self._base)
 
     def how_it_ended(self) -> tuple[Reason, str] | None:
         """Return a reason and what happened, once `end` was called; None where it did not end by itself."""

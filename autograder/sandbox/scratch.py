@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +27,35 @@ def lay_files(files: Mapping[str, bytes], folder: Path, owner: int | None = None
     if owner is not None:
         for path in [folder, *folder.rglob("*")]:
             os.chown(path, owner, owner)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, however deep the folders in it: what lies deeper is first moved up.
+
+    Call it when nothing runs there any more; what cannot be removed is left.
+    """
+    number = 0
+    with contextlib.suppress(OSError):
+        while inner := _emptied(folder):
+            for path in inner:
+                for deeper in _emptied(path):
+                    number += 1
+                    os.rename(deeper, folder / f"moved-up-{number}-{secrets.token_hex(8)}")
+                os.rmdir(path)
+        os.rmdir(folder)
+
+
+def _emptied(folder: Path) -> list[Path]:
+    """Remove a folder's files and return the folders in it, all of them open to us."""
+    folders = []
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)
+                folders.append(Path(entry.path))
+            else:
+                os.unlink(entry.path)
+    return folders
 
 
 def settle(folder: str) -> None:

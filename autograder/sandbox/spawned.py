@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 from autograder.sandbox import kernel
 from autograder.sandbox.ending import tell_end
 from autograder.sandbox.launch import start
-from autograder.sandbox.scratch import lay_files
+from autograder.sandbox.scratch import lay_files, remove
 from autograder.sandbox.terms import Limits, Reason, Usage
 from autograder.sandbox.wire import Wire
 
@@ -62,7 +61,7 @@ class Spawned:
             self._wait(1.0)
         self.wire.close()
         cpu_s = self._kill()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        remove(self._scratch)
         return Usage(cpu_s, wall_s, 0, "none", [*noticed])
 
     def how_it_ended(self) -> tuple[Reason, str] | None:
