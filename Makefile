@@ -18,7 +18,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures bench bench-grading attack clean
+.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures attack clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^$$/p;3,12p' | sort -u | grep make
@@ -31,7 +31,7 @@ $(VENV)/.made: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.made-test: $(VENV)/.made
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS),test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS),cluster,test]'
 	touch $@
 
 env: $(VENV)/.made

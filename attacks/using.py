@@ -37,8 +37,8 @@ ATTACKS = [
     Attack("dies_everywhere", "Lets every answer end the process, so that the run starts anew each time.", "import os", "def softmax_similarity(queries, keys):\n    os._exit(1)\n",
         also={n: f"def {n}(*arguments):\n    os._exit(1)\n" for n in ("squared_distances", "gaussian_kernel", "rewrite_softmax_similarity", "kernel_attention", "stable_kernel_attention")}),
     # ------------------------------------------------------------------------- time
-    while_judged("endless_loop", "Never ends.", "while True: pass"),
-    while_judged("catches_everything", "Never ends, and catches every exception, BaseException too.", "while True:\n    try:\n        while True: pass\n    except BaseException: pass"),
+    while_judged("endless_loop", "Never ends, in plain Python.", "while True: pass"),
+    while_judged("catches_everything", "Never ends and catches every exception, BaseException too.", "while True:\n    try:\n        while True: pass\n    except BaseException: pass"),
     while_judged("sleeps", "Sleeps in C, where no exception arrives.", "import time\ntime.sleep(1000)"),
     while_judged("endless_in_c", "Computes in C for hours, where no exception arrives.", "int('7' * 4000) ** (10**7)"),
     while_judged("backtracking", "Lets a regular expression backtrack for ever.", "import re\nre.match('(a+)+$', 'a' * 60 + 'b')"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+COARSE = 3e-5
+"""Relative tolerances from here on are float32's."""
 FAR = 100.0
 """A known mistake must be at least this many tolerances away from what is right."""
 
@@ -11,9 +13,10 @@ FAR = 100.0
 def distance(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float = 0.0) -> float:
     """Return the largest |got − expected| in units of the tolerance; at most 1 means equal.
 
-    The tolerance of an entry is rtol·(|expected| + 10⁻³·s), where s is max|expected| or, if that
-    is more, `scale`.  Infinite or NaN entries count as equal only to the same entry.  Arrays of
-    different shapes are infinitely far apart.
+    The tolerance of an entry is rtol·(|expected| + f·s), where s is max|expected| or, if that is
+    more, `scale`, and f is 10⁻³, or 10⁻² where rtol is float32's: sums of terms that nearly
+    cancel are off by a few roundings of the terms.  Infinite or NaN entries count as equal only to
+    the same entry.  Arrays of different shapes are infinitely far apart.
     """
     if got.shape != expected.shape:
         return float("inf")
@@ -29,7 +32,8 @@ def entrywise(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float =
     finite = np.isfinite(got) & np.isfinite(expected)
     magnitudes = np.abs(np.where(np.isfinite(expected), expected, 0.0))
     scale = max(scale, float(magnitudes.max(initial=0.0)))
-    tolerance = rtol * (magnitudes + 1e-3 * scale) + np.finfo(np.float64).tiny
+    floor = 1e-3 if rtol < COARSE else 1e-2
+    tolerance = rtol * (magnitudes + floor * scale) + np.finfo(np.float64).tiny
     with np.errstate(all="ignore"):
         units = np.abs(np.where(finite, got - expected, 0.0)) / tolerance
     same_odd = (got == expected) | (np.isnan(got) & np.isnan(expected))
