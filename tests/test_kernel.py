@@ -88,12 +88,12 @@ def shown(outputs: dict[str, list[Any]], name: str, form: str = "text/plain") ->
 @pytest.mark.parametrize("name", [name for name, points in POINTS.items() if points])
 def test_does_a_right_answer_pass(session, name):
     points = f"{POINTS[name]:g}"
-    assert shown(session[1], name).startswith(f"✓ {name}: passed · {points} of {points} points")
+    assert shown(session[1], name).startswith(f"✓ {name}: passed · {points} of {points} point")
 
 
 def test_is_a_wrong_answer_told_its_slip(session):
     text = shown(session[1], WRONG)
-    assert text.startswith(f"✗ {WRONG}: not yet right · 0 of 1 points")
+    assert text.startswith(f"✗ {WRONG}: not yet right · 0 of 1 point")
     assert "The scale was taken from the number of queries." in text
 
 

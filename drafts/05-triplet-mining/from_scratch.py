@@ -493,7 +493,8 @@ plt.show()
 print(f"spread {spreads[6]:.2f}: {shares[6]:.1%} active, mean of all {means[6][0]:.4f}, of the active {means[6][1]:.3f}")
 
 # %% [markdown]
-# *Figure 7. As classes tighten (to the left) ever fewer triplets are active. SPREADTEXT
+# *Figure 7. As classes tighten (to the left) ever fewer triplets are active. At a spread of 0.54 only 3.4 % are:
+# the mean over all is 0.006, the mean over the active ones 0.19.
 # Say which denominator you use.*
 #
 # ## 9. And the hardest of all?
@@ -779,7 +780,7 @@ plt.show()
 
 # %% [markdown]
 # *Figure 10. Distances between characters that training never showed. The line is the threshold at FAR 0.01. To its
-# left lie 14 % of the same pairs (blue) on raw pixels, and VALTEXT with your embedding.*
+# left lie 14 % of the same pairs (blue) on raw pixels, and 51 % with your embedding.*
 #
 # ## 13. Does it matter which triplets you choose?
 #
@@ -820,7 +821,7 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# *Figure 11. Means and standard deviations. RULETEXT The hardest, from the start, end below raw pixels.
+# *Figure 11. Means and standard deviations. Semi-hard reaches 0.50, all active 0.48, random 0.37. The hardest, from the start, end below raw pixels.
 # Let us watch one such run.*
 
 # %% study=true
@@ -852,7 +853,7 @@ axes[1].legend()
 plt.show()
 
 # %% [markdown]
-# *Figure 12. Left: with the hardest triplets both distances fall to COLLTEXT and the loss comes to rest at the
+# *Figure 12. Left: with the hardest triplets both distances fall to 0.001 or less and the loss comes to rest at the
 # margin, 0.2 (dotted). All characters have become one point. Right: semi-hard training keeps them apart.*
 
 # %% [markdown] written="explain_collapse"
@@ -872,7 +873,7 @@ def semi_hard_then_hardest(change_at):
     return lambda f, y: mine_semi_hard(f, y, 0.2) if next(count) < change_at else mine_hardest(f, y)
 
 
-for change_at in (0, 100, 500):
+for change_at in (0, 50, 200):
     model = train_embedding(train_images, train_labels, np.random.default_rng(0),
                             choose=semi_hard_then_hardest(change_at))
     same, different = test_distances(model)
@@ -880,7 +881,8 @@ for change_at in (0, 100, 500):
           f" mean distance of different characters {different.mean():.3f}")
 
 # %% [markdown]
-# 500TEXT
+# A start of 200 steps puts the collapse off, but distances still shrink to 0.02 and VAL to 0.26. How long a start must
+# be depends on the network; a batch of 180 gives each anchor a very hard negative.
 #
 # ## 14. Are the labels right?
 #
@@ -922,7 +924,7 @@ for name, (x, y) in {"merged": (train_images, train_labels), "unmerged": noisy_t
     print(f"{name:8s}: VAL {np.mean(vals):.3f} ± {np.std(vals, ddof=1):.3f}")
 
 # %% [markdown]
-# NOISETEXT In a batch of 30 characters a homoglyph pair is rare, and semi-hard mining passes over negatives
+# A little, if at all: 0.403 ± 0.013 unmerged, 0.427 ± 0.014 merged. In a batch of 30 characters a homoglyph pair is rare, and semi-hard mining passes over negatives
 # nearer than the positive. But an honest test needs merged labels.
 #
 # ## 15. How large should the embedding be?
@@ -957,7 +959,8 @@ for axis, ticks in zip(axes, (sizes, paper_sizes), strict=True):
 plt.show()
 
 # %% [markdown]
-# *Figure 14. Left ours, right the paper's. SIZETEXT What carries over: beyond some size,
+# *Figure 14. Left ours, right the paper's. Two dimensions are too few (0.06); from 32 on the curve is flat
+# (0.43, then 0.41). What carries over: beyond some size,
 # neighbours hardly differ by more than their error bars. What does not: where that begins, and the level.*
 #
 # ## 16. How much data is enough?
@@ -988,7 +991,8 @@ for axis, ticks in zip(axes, (amounts, [2.6, 26, 52, 260]), strict=True):
 plt.show()
 
 # %% [markdown]
-# *Figure 15. AMOUNTTEXT Both studies mix two things: with more data each image is seen less often in the
+# *Figure 15. Ours still climbs at 1500 characters: 0.13, 0.19, 0.30, 0.40, 0.46. The paper's tapers; with so few
+# characters we stand at the foot of its curve. Both studies mix two things: with more data each image is seen less often in the
 # same time. Count error bars before you conclude.*
 #
 # ## 17. Can a new model live beside the old one?
@@ -1096,7 +1100,8 @@ for name, vals in harmony.items():
     print(f"{name:23s} {np.mean(vals):.3f} ± {np.std(vals, ddof=1):.3f}")
 
 # %% [markdown]
-# *Figure 17. Two models trained apart share no coordinates: old with new is chance, 0.01. HARMTEXT
+# *Figure 17. Two models trained apart share no coordinates: old with new is chance, 0.01. Harmonic rows compare
+# with old ones (0.22) about as well as old with old (0.23).
 # The paper's figure 8 has mixed pairs between old and new. It starts from a trained network, with a fresh last layer;
 # we start from nothing.*
 #
@@ -1138,7 +1143,7 @@ pure = sum(np.unique(album_labels[group], return_counts=True)[1].max() for group
 print(f"{len(groups)} clusters at d = {limit:.2f}; {pure} of {len(rows)} images stand with their cluster's majority")
 
 # %% [markdown]
-# *Figure 18. Two of the embedding's 32 dimensions. Colours are clusters, found without labels. CLUSTTEXT Where
+# *Figure 18. Two of the embedding's 32 dimensions. Colours are clusters, found without labels. Where
 # characters overlap here, they part in the dimensions not drawn.*
 #
 # ## Summary

@@ -492,7 +492,8 @@ plt.show()
 print(f"spread {spreads[6]:.2f}: {shares[6]:.1%} active, mean of all {means[6][0]:.4f}, of the active {means[6][1]:.3f}")
 
 # %% [markdown]
-# *Figure 7. As classes tighten (to the left) ever fewer triplets are active. SPREADTEXT
+# *Figure 7. As classes tighten (to the left) ever fewer triplets are active. The mean over all
+# fades with them, the mean over the active ones much later.
 # Say which denominator you use.*
 #
 # ## 9. And the hardest of all?
@@ -756,7 +757,7 @@ plt.show()
 
 # %% [markdown]
 # *Figure 10. Distances between characters that training never showed. The line is the threshold at FAR 0.01. To its
-# left lie 14 % of the same pairs (blue) on raw pixels, and VALTEXT with your embedding.*
+# left lie 14 % of the same pairs (blue) on raw pixels, and many more with your embedding.*
 #
 # ## 13. Does it matter which triplets you choose?
 #
@@ -796,7 +797,7 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# *Figure 11. Means and standard deviations. RULETEXT The hardest, from the start, end below raw pixels.
+# *Figure 11. Means and standard deviations. Semi-hard is well above random. The hardest, from the start, end below raw pixels.
 # Let us watch one such run.*
 
 # %% study=true
@@ -828,7 +829,7 @@ axes[1].legend()
 plt.show()
 
 # %% [markdown]
-# *Figure 12. Left: with the hardest triplets both distances fall to COLLTEXT and the loss comes to rest at the
+# *Figure 12. Left: with the hardest triplets both distances fall to nearly zero and the loss comes to rest at the
 # margin, 0.2 (dotted). All characters have become one point. Right: semi-hard training keeps them apart.*
 
 # %% [markdown] written="explain_collapse"
@@ -848,7 +849,7 @@ def semi_hard_then_hardest(change_at):
     return lambda f, y: mine_semi_hard(f, y, 0.2) if next(count) < change_at else mine_hardest(f, y)
 
 
-for change_at in (0, 100, 500):
+for change_at in (0, 50, 200):
     model = train_embedding(train_images, train_labels, torch.Generator().manual_seed(0),
                             choose=semi_hard_then_hardest(change_at))
     same, different = test_distances(model)
@@ -856,7 +857,8 @@ for change_at in (0, 100, 500):
           f" mean distance of different characters {different.mean():.3f}")
 
 # %% [markdown]
-# 500TEXT
+# Compare the mean distances: where they are near zero the network has collapsed all the same. How long a start must
+# be depends on the network.
 #
 # ## 14. Are the labels right?
 #
@@ -898,7 +900,7 @@ for name, (x, y) in {"merged": (train_images, train_labels), "unmerged": noisy_t
     print(f"{name:8s}: VAL {np.mean(vals):.3f} ± {np.std(vals, ddof=1):.3f}")
 
 # %% [markdown]
-# NOISETEXT In a batch of 30 characters a homoglyph pair is rare, and semi-hard mining passes over negatives
+# Compare the two lines with their error bars. In a batch of 30 characters a homoglyph pair is rare, and semi-hard mining passes over negatives
 # nearer than the positive. But an honest test needs merged labels.
 #
 # ## 15. How large should the embedding be?
@@ -933,7 +935,7 @@ for axis, ticks in zip(axes, (sizes, paper_sizes), strict=True):
 plt.show()
 
 # %% [markdown]
-# *Figure 14. Left ours, right the paper's. SIZETEXT What carries over: beyond some size,
+# *Figure 14. Left ours, right the paper's. Two dimensions are too few, then the curve flattens. What carries over: beyond some size,
 # neighbours hardly differ by more than their error bars. What does not: where that begins, and the level.*
 #
 # ## 16. How much data is enough?
@@ -964,7 +966,7 @@ for axis, ticks in zip(axes, (amounts, [2.6, 26, 52, 260]), strict=True):
 plt.show()
 
 # %% [markdown]
-# *Figure 15. AMOUNTTEXT Both studies mix two things: with more data each image is seen less often in the
+# *Figure 15. More characters help. Look whether our curve tapers as the paper's does. Both studies mix two things: with more data each image is seen less often in the
 # same time. Count error bars before you conclude.*
 #
 # ## 17. Can a new model live beside the old one?
@@ -1072,7 +1074,8 @@ for name, vals in harmony.items():
     print(f"{name:23s} {np.mean(vals):.3f} ± {np.std(vals, ddof=1):.3f}")
 
 # %% [markdown]
-# *Figure 17. Two models trained apart share no coordinates: old with new is chance, 0.01. HARMTEXT
+# *Figure 17. Two models trained apart share no coordinates: old with new is chance, 0.01. Harmonic rows can be
+# compared with old ones.
 # The paper's figure 8 has mixed pairs between old and new. It starts from a trained network, with a fresh last layer;
 # we start from nothing.*
 #
@@ -1116,7 +1119,7 @@ pure = sum(album_labels[group].unique(return_counts=True)[1].max() for group in 
 print(f"{len(groups)} clusters at d = {limit:.2f}; {pure} of {len(rows)} images stand with their cluster's majority")
 
 # %% [markdown]
-# *Figure 18. Two of the embedding's 32 dimensions. Colours are clusters, found without labels. CLUSTTEXT Where
+# *Figure 18. Two of the embedding's 32 dimensions. Colours are clusters, found without labels. Where
 # characters overlap here, they part in the dimensions not drawn.*
 #
 # ## Summary

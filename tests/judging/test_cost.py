@@ -69,9 +69,6 @@ def test_is_the_largest_tensor_seen():
     assert MEGABYTE <= cost.peak_bytes < 1.5 * MEGABYTE
 
 
-@pytest.mark.xfail(
-    run=False, reason="what the first dispatched operation imports is counted, and takes 40 seconds so"
-)
 def test_is_the_first_measurement_like_the_second():
     measure = """
 import torch
