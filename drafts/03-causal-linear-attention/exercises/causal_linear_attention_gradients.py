@@ -174,7 +174,8 @@ exercise = Exercise(
             "time and memory that grow like N",
             sequence(32, 6, 5),
             worth=1,
-            linear=Linear(grow=NAMES, sizes=(256, 1024), same_rows=False),
+            linear=Linear(grow=NAMES, sizes=(512, 2048), same_rows=False),
+            wall_limit_s=60,
             rtol=1e-5,
         ),
     ],
@@ -263,9 +264,13 @@ exercise = Exercise(
             "The gradients are right, but each position goes over all later ones again. Carry their sum along.",
             edit=[
                 (
+                    "d_keys[i] = U @ values[i] + Y",
+                    "d_keys[i] = (d_numerator[i:] @ values[i] + d_denominator[i:]) @ query_features[i:]",
+                ),
+                (
                     "d_values[i] = key_features[i] @ U",
                     "d_values[i] = (query_features[i:] @ key_features[i]) @ d_numerator[i:]",
-                )
+                ),
             ],
             breaks="not_linear",
         ),
