@@ -30,7 +30,7 @@ $(VENV)/.made: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS)]'
 	touch $@
 
-$(VENV)/.made-test: $(VENV)/.made
+$(VENV)/.made-test: $(VENV)/.made Makefile
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS),cluster,test]'
 	touch $@
 
@@ -39,7 +39,7 @@ env: $(VENV)/.made
 env-test: $(VENV)/.made-test
 
 demo: env
-	$(RUN) autograder build --check || $(RUN) autograder build
+	$(RUN) autograder build --check 01-kernel-attention || $(RUN) autograder build 01-kernel-attention
 	$(BIN)/python demo/sample_class.py demo/course
 	cd demo/course && $(abspath $(BIN))/python -m autograder grade 01-kernel-attention
 	@echo

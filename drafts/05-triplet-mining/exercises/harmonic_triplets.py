@@ -37,17 +37,6 @@ def on_a_line(rng):
     return {"old_embeddings": flat[0], "new_embeddings": flat[1], "labels": labels[order], "margin": 8.0}
 
 
-def two_classes(rng):
-    """Draw two large classes."""
-    return versions(30, 30, dim=5)(rng)
-
-
-def memory_allowed(arguments):
-    """Allow 32 float64 tables of B x B, and a few hundred bytes for each triplet."""
-    batch = len(arguments["labels"])
-    return 32 * 8 * batch**2 + 400 * 2 * batch**2
-
-
 def oracle(old_embeddings, new_embeddings, labels, margin):
     """Go through every anchor, positive and version, and keep the first of the closest negatives inside."""
     rows = (old_embeddings.tolist(), new_embeddings.tolist())
@@ -193,7 +182,6 @@ exercise = Exercise(
         Case("integers", "whole numbers as input", on_a_line, dtype="int64"),
         Case("float32", "float32 input", versions(3, 4, 2), dtype="float32"),
         Case("strided", "every other row of a larger array", versions(2, 3, 3), layout="strided"),
-        Case("memory", "two classes of 30: no room for (B, B, B)", two_classes, peak_bytes=memory_allowed),
     ],
     mistakes=[
         Mistake(
