@@ -528,7 +528,7 @@ for name, curve in curves.items():
     print(f"{name}: {curve[-1]:.1f} ms at N = 4096, {curve[-1] / curve[-2]:.1f} times that at 1024")
 
 # %% [markdown]
-# *Figure 10. For four times the length, softmax takes about sixteen times as long. The other lines are flatter. Chunks are
+# *Figure 10. For four times the length, softmax takes more than ten times as long. The other lines are flatter. Chunks are
 # by far the fastest: matrix products are what processors do best.*
 #
 # **What would happen if** the chunk were as long as the sequence? There would be one table of N × N again. A chunk of

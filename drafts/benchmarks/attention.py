@@ -225,8 +225,8 @@ def matmul_gflops(size: int = 2048) -> float:
 def floors(lengths: list[int], rate: float) -> list[str]:
     """Return the time of the chunk form's matrix products at the machine's rate, in milliseconds.
 
-    A position takes B(C + M) multiply-adds within its chunk and 2CM with the state; the backward pass
-    repeats the forward's and adds twice as many again.
+    A position takes B(C + M) multiply-adds within its chunk and 2CM with the state; forward and
+    backward together take three times that, if nothing is computed twice.
     """
     forward = [2 * HEADS * n * (CHUNK * 2 * WIDTH + 2 * WIDTH**2) / rate / 1e6 for n in lengths]
     return [f"{ms:.1f}" for ms in forward] + [f"{3 * ms:.1f}" for ms in forward]
