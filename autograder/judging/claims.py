@@ -93,7 +93,7 @@ FACTS: dict[str, Check] = {
     "dtypes": _map_of(_text), "tensors": _map_of(_flag), "minima": _map_of(_number),
     "changed": _list_of(_text), "cut_off": _list_of(_text), "broken": _list_of(_text),
     "backward_error": _ERROR, "gradcheck": _text, "device": _text,
-    "peak_bytes": _number, "largest_bytes": _number,
+    "peak_bytes": _number, "largest_bytes": _number, "total_bytes": _number,
     "repeatable": _flag, "global_rng": _flag, "same_seed": _flag, "other_seed": _flag,
     "state_sizes": _list_of(_whole),
     "growth": _any_of(_GROWN, _record({"error": _ERROR, "size": _whole}, ("error", "size"))),

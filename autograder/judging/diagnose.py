@@ -420,12 +420,17 @@ def _changed(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findi
 
 
 def _memory(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:
-    limits = (("peak_bytes", case.peak_bytes, "held"), ("largest_bytes", case.largest_bytes, "asked for"))
-    for fact, limit, verb in limits:
+    limits = (
+        ("peak_bytes", case.peak_bytes, "held {} MB at once"),
+        ("largest_bytes", case.largest_bytes, "asked for {} MB at once"),
+        ("total_bytes", case.total_bytes, "asked for {} MB in all"),
+    )
+    for fact, limit, did in limits:
         if limit is None or seen.facts.get(fact, 0) <= limit:
             continue
         got, most = seen.facts[fact] / 2**20, limit / 2**20
-        says = f"The values are right, but the call {verb} {got:.3g} MB at once; {most:.3g} MB must do here."
+        did = did.format(f"{got:.3g}")
+        says = f"The values are right, but the call {did}; {most:.3g} MB must do here."
         return Finding(PROPERTY, "memory", f"needs {got:.3g} MB, not {most:.3g}", says)
     return None
 

@@ -100,6 +100,8 @@ class Case:
     only_judge : True keeps the case out of the casebook: only the grader uses it.
     raises : the name of the error that the answer must raise here.
     largest_bytes : the largest array or tensor that may be made, from the arguments.
+    total_bytes : all that may be asked for during the call, also what is given back at once, from
+        the arguments: for work that shows in memory alone, such as rows that were not gathered.
     linear : also see how the cost grows.
     wall_limit_s : seconds for a call; None is the caller's usual limit.
     """
@@ -117,6 +119,7 @@ class Case:
     only_judge: bool = False
     raises: str | None = None
     largest_bytes: Callable[[Mapping[str, Any]], float] | None = None
+    total_bytes: Callable[[Mapping[str, Any]], float] | None = None
     linear: Linear | None = None
     wall_limit_s: float | None = None
 
@@ -247,13 +250,14 @@ class Trained:
 
     held_out : the argument that only the trained callable sees.
     labels : the argument with the labels of these, which never reaches the answer.
-    metric, options, bar : what is reckoned, with what, and how much of it is enough.
+    metric, options, bar : what is reckoned, with what, and how much of it is enough, by track
+        where the tracks' models differ.
     """
 
     held_out: str
     labels: str
     metric: str
-    bar: float
+    bar: float | Mapping[str, float]
     options: Mapping[str, float] = field(default_factory=dict)
 
 

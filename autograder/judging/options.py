@@ -26,8 +26,8 @@ from autograder.judging.statistics import STATISTICS
 PROPERTIES = ("causal", "prefix", "permuted", "symmetric", "zero_diagonal", "rows_sum_to_one", "unit_rows")
 
 
-def options(name: str, kind: Kind, properties: Sequence[Property]) -> dict[str, Any]:
-    """Return a kind's options.  Raises ExerciseError where one has an unknown name."""
+def options(name: str, kind: Kind, properties: Sequence[Property], track: str) -> dict[str, Any]:
+    """Return a kind's options in a track.  Raises ExerciseError where one has an unknown name."""
     if isinstance(kind, Derivation):
         return derivation.options(kind)
     if isinstance(kind, Derivations):
@@ -37,6 +37,8 @@ def options(name: str, kind: Kind, properties: Sequence[Property]) -> dict[str, 
             raise ExerciseError(f"{name}: the answer has not the parts {', '.join(kind.parts)}")
         return {"parts": list(kind.parts)}
     named = {**_of_values(name, kind), "properties": [[p.name, list(p.of)] for p in properties]}
+    if isinstance(kind, Trained):
+        named["bar"] = _bar(name, kind, track)
     unknown = {p.name for p in properties} - set(PROPERTIES)
     unknown |= set(named.get("statistics", [])) - set(STATISTICS)
     unknown |= {named["metric"]} - set(METRICS) if "metric" in named else set()
@@ -69,8 +71,16 @@ def _of_values(name: str, kind: Kind) -> dict[str, Any]:
         return base | told | {"statistics": list(kind.statistics)}
     if isinstance(kind, Trained):
         told = {"returns": ["embeddings"], "held_out": kind.held_out, "labels": kind.labels}
-        return base | told | {"metric": kind.metric, "metric_options": dict(kind.options), "bar": kind.bar}
+        return base | told | {"metric": kind.metric, "metric_options": dict(kind.options)}
     return {}
+
+
+def _bar(name: str, kind: Trained, track: str) -> float:
+    if not isinstance(kind.bar, Mapping):
+        return kind.bar
+    if track not in kind.bar:
+        raise ExerciseError(f"{name}: there is no bar for the track {track}")
+    return kind.bar[track]
 
 
 def _of_function(name: str, kind: Function) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class PreparedCase:
     spread: Arrays = field(default_factory=dict)
     raises: str | None = None
     largest_bytes: float | None = None
+    total_bytes: float | None = None
     linear: dict[str, Any] = field(default_factory=dict)
     wall_limit_s: float | None = None
     private: dict[str, Any] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class Prepared:
             framework=self.framework,
             arguments=case.arguments,
             upstream=case.upstream,
-            measure=case.peak_bytes is not None or case.largest_bytes is not None,
+            measure=any(most is not None for most in (case.peak_bytes, case.largest_bytes, case.total_bytes)),
             repeat=case.repeat,
             layout=case.layout,
             wall_limit_s=max(wall_limit_s, case.wall_limit_s or 0.0),
@@ -188,7 +189,7 @@ def prepare(
         difficulty=exercise.difficulty,
         source=exercise.source,
         kind=KIND_NAMES[type(kind)],
-        options=kind_options.options(name, kind, exercise.properties),
+        options=kind_options.options(name, kind, exercise.properties, track),
         hints=list(exercise.hints),
         mistakes={m.id: {"says": m.says, "breaks": m.breaks} for m in exercise.mistakes if m.id in known},
     )
@@ -271,6 +272,7 @@ class _Preparer:
             rtol32=max(case.rtol or 0.0, self.exercise.rtol32),
             raises=case.raises,
             largest_bytes=None if case.largest_bytes is None else float(case.largest_bytes(drawn)),
+            total_bytes=None if case.total_bytes is None else float(case.total_bytes(drawn)),
             linear=_growth(case.linear, self.prepared.framework),
             wall_limit_s=case.wall_limit_s,
             private=private,

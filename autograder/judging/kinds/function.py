@@ -39,7 +39,7 @@ class FunctionKind:
     Options: ``returns``, the names of the outputs; ``form``, ``integer``, ``plain``, ``compare``
     as in `exercise.Function`.  Facts: ``types``, ``dtypes`` and ``tensors`` by output, ``minima`` of
     outputs that are compared otherwise than by entry, ``problem`` where the result has no right
-    form, ``changed`` arguments, ``printed``, ``warnings``, ``peak_bytes``, ``largest_bytes``,
+    form, ``changed`` arguments, ``printed``, ``warnings``, ``peak_bytes``, ``largest_bytes``, ``total_bytes``,
     ``repeatable``, ``cut_off`` outputs (no autograd), ``device``, ``broken`` properties, ``growth``.
     """
 
@@ -57,7 +57,11 @@ class FunctionKind:
             run = run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
         seen, live = describe_result(run, call, arguments)
         if call.measure:
-            seen.facts.update(peak_bytes=cost.peak_bytes, largest_bytes=cost.largest_bytes)
+            seen.facts.update(
+                peak_bytes=cost.peak_bytes,
+                largest_bytes=cost.largest_bytes,
+                total_bytes=cost.total_bytes,
+            )
         changed = [n for n, v in arguments.items() if not unchanged(given[n], v)]
         seen.facts["changed"] = changed + facts.pop("changed", [])
         seen.facts.update(facts)

@@ -12,8 +12,10 @@ grader may read the CPU time from outside instead (`judge`, `cpu_s`).
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -119,7 +121,20 @@ def cpu(seconds: Callable[[int], float], first: int) -> dict[str, list[float]]:
 def _seconds(function: Callable[..., Any], call: Call, give: Give | None, size: int) -> float:
     large = grown(replace(call, linear={**call.linear, "backward": False}), size)
     arguments = hand_over(large, give)
-    begun = time.process_time()
-    run = run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
-    spent = time.process_time() - begun
+    with _no_collection():
+        begun = time.process_time()
+        run = run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
+        spent = time.process_time() - begun
     return float("inf") if run.error is not None else spent
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector off: one round over all that the libraries hold outweighs a call."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

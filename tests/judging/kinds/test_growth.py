@@ -161,3 +161,21 @@ def test_may_the_largest_array_be_bounded():
     )
     assert verdict(bounded, position_by_position).passed
     assert verdict(bounded, cumulated).breaks == ("memory",)
+
+
+def test_may_the_sum_of_all_arrays_be_bounded():
+    def wide(rng):
+        return {"x": rng.normal(size=(200, 20))}
+
+    def masked(x):
+        return np.where(np.arange(200)[:, None] < 4, np.sin(x), 0.0)
+
+    def gathered(x):
+        result = np.zeros_like(x)
+        result[:4] = np.sin(x[:4])
+        return result
+
+    few = Case("few", "", wide, gradients=False, total_bytes=lambda a: 1.5 * a["x"].nbytes)
+    bounded = exercise(Function(), few, oracle=masked)
+    assert verdict(bounded, gathered).passed
+    assert verdict(bounded, masked).breaks == ("memory",)

@@ -1,8 +1,11 @@
 """Training functions are judged by what their result does with images that they haven't seen."""
 
-import numpy as np
+from dataclasses import replace
 
-from autograder.judging.exercise import Case, Seed, Trained
+import numpy as np
+import pytest
+
+from autograder.judging.exercise import Case, ExerciseError, Seed, Trained
 from autograder.judging.metrics import metric
 from tests.judging.kinds.small import exercise, prepared, verdict
 
@@ -44,6 +47,14 @@ def test_is_a_poor_embedding_told_its_metric():
 
 def test_is_a_collapsed_embedding_poor():
     assert verdict(TRAINED, lambda images, labels, rng: lambda x: unit(np.ones_like(x))).breaks == ("metric",)
+
+
+def test_has_each_track_its_bar():
+    kind = replace(TRAINED.kind, bar={"from_scratch": 0.5, "pytorch": 0.7})
+    assert prepared(replace(TRAINED, kind=kind)).options["bar"] == 0.5
+    assert prepared(replace(TRAINED, kind=kind), "pytorch").options["bar"] == 0.7
+    with pytest.raises(ExerciseError, match="no bar for the track reading"):
+        prepared(replace(TRAINED, kind=kind), "reading")
 
 
 def test_must_rows_have_unit_length():
