@@ -69,6 +69,21 @@ def few_active(rng):
     return drawn
 
 
+def few_of_many(rng):
+    """Draw four hundred triplets, eight of them active."""
+    anchors = rng.normal(size=(400, 32))
+    positives = anchors + 0.2 * rng.normal(size=anchors.shape)
+    reach = np.full((400, 1), 3.0)
+    reach[rng.permutation(400)[:8]] = 0.1
+    negatives = anchors + reach * rng.normal(size=anchors.shape)
+    return {"anchors": anchors, "positives": positives, "negatives": negatives, "margin": 1.2}
+
+
+def enough_for_distances(tables):
+    """Return a limit of so many tables: the differences, their squares and the result, no masked ones."""
+    return lambda drawn: tables * drawn["anchors"].nbytes
+
+
 def oracle(anchors, positives, negatives, margin):
     """Add up each active triplet's slopes, component by component, from the two squares."""
     gradients = np.zeros((3, *anchors.shape))
@@ -197,6 +212,22 @@ exercise = Exercise(
             worth=1,
         ),
         Case(
+            "few_of_many",
+            "eight of 400 active: what is computed for the others shows in memory",
+            few_of_many,
+            gradients=False,
+            total_bytes=enough_for_distances(9.5),
+            tracks=("from_scratch",),
+        ),
+        Case(
+            "few_tensors_of_many",
+            "eight of 400 active: what is computed for the others shows in memory",
+            few_of_many,
+            gradients=False,
+            total_bytes=enough_for_distances(12),
+            tracks=("pytorch",),
+        ),
+        Case(
             "many",
             "cost grows no faster than the batch",
             triplets(32, 8),
@@ -222,6 +253,42 @@ exercise = Exercise(
                     "anchors, anchors - negatives])",
                 ),
             ],
+        ),
+        Mistake(
+            "masked_with_where",
+            "Every triplet's gradient was computed and then hidden by a mask. Pick the active rows first.",
+            edit=[
+                (
+                    "    a, p, n = anchors[active], positives[active], negatives[active]  # (A, E)\n",
+                    "    gate = np.zeros((len(anchors), 1), dtype=bool)\n    gate[active] = True\n",
+                ),
+                ("    gradients = np.zeros((3, *anchors.shape))\n", ""),
+                (
+                    "gradients[:, active] = 2 * np.stack([n - p, p - a, a - n])",
+                    "gradients = [np.where(gate, 2 * slope, 0.0) for slope in\n"
+                    "                 (negatives - positives, positives - anchors, anchors - negatives)]",
+                ),
+            ],
+            breaks="memory",
+            track="from_scratch",
+        ),
+        Mistake(
+            "masked_tensors",
+            "Every triplet's gradient was computed and then hidden by a mask. Pick the active rows first.",
+            edit=[
+                (
+                    "    a, p, n = anchors[active], positives[active], negatives[active]  # (A, E)\n",
+                    "    gate = torch.zeros(len(anchors), 1, dtype=torch.bool)\n    gate[active] = True\n",
+                ),
+                ("    gradients = anchors.new_zeros(3, *anchors.shape)\n", ""),
+                (
+                    "gradients[:, active] = 2 * torch.stack([n - p, p - a, a - n])",
+                    "gradients = [torch.where(gate, 2 * slope, 0.0) for slope in\n"
+                    "                 (negatives - positives, positives - anchors, anchors - negatives)]",
+                ),
+            ],
+            breaks="memory",
+            track="pytorch",
         ),
         Mistake(
             "not_scattered",

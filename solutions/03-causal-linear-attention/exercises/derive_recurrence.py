@@ -19,14 +19,14 @@ VALUES = {f"v{j}": f"value {j}" for j in (1, 2, 3)}
 NUMERATOR = Derivation(
     symbols={**FEATURES, **VALUES, "Sa": "a1*v1 + a2*v2", "Sb": "b1*v1 + b2*v2"},
     start="(p*a1 + q*b1)*v1 + (p*a2 + q*b2)*v2 + (p*a3 + q*b3)*v3",
-    goal="p*(Sa + a3*v3) + q*(Sb + b3*v3)",
+    goal="q*(Sb + b3*v3) + p*(Sa + a3*v3)",
     relations={"Sa": "a1*v1 + a2*v2", "Sb": "b1*v1 + b2*v2"},
     without=("a1", "a2", "b1", "b2", "v1", "v2"),
 )
 DENOMINATOR = Derivation(
     symbols={**FEATURES, "Za": "a1 + a2", "Zb": "b1 + b2"},
     start="(p*a1 + q*b1) + (p*a2 + q*b2) + (p*a3 + q*b3)",
-    goal="p*(Za + a3) + q*(Zb + b3)",
+    goal="q*(Zb + b3) + p*(Za + a3)",
     relations={"Za": "a1 + a2", "Zb": "b1 + b2"},
     without=("a1", "a2", "b1", "b2"),
     min_steps=1,

@@ -1,6 +1,6 @@
 """Causal linear attention against its peers: forward, and forward with backward, in one run.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/attention.py [--lengths 1024 4096 16384] [--threads N] [--repeat 3]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.attention [--lengths 1024 4096 16384] [--threads N] [--repeat 3]
 
 Eight heads, C = M = 64, float32, features given.  Rows marked * are another operation (exact
 softmax).  Peers that aren't installed, and sizes that would need more memory than the limit,
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,17 @@ import torch.nn.functional as F
 
 from autograder.authoring.reader import read_source
 from autograder.authoring.worked import Worked
+from benchmarks.table import Table
 
 LESSON = Path(__file__).parent.parent / "solutions" / "03-causal-linear-attention"
 HEADS, WIDTH = 8, 64
 CHUNK = 128
 MEMORY_LIMIT_GB = 4.0
 LONGEST_S = 20.0
+FLOOR = "the chunks' products at the rate of large ones"
+FAST, PERFORMER = "fast-transformers, CausalDotProduct", "performer-pytorch, CPU path"
+SOFTMAX = "\\* scaled_dot_product_attention, causal"
+OURS = (f"ours, PyTorch: chunks of {CHUNK}, autograd", "ours, PyTorch: Function, backward by hand")
 
 Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -50,27 +55,56 @@ class Row:
 
 
 def main() -> None:
-    """Measure and print one table."""
+    """Measure and print the section."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--lengths", type=int, nargs="+", default=[1024, 4096, 16384])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    print("\n".join(section(options.lengths, options.threads, options.repeat)))
+
+
+def section(lengths: Sequence[int] = (1024, 4096, 16384), threads: int = 2, repeat: int = 5) -> list[str]:
+    """Measure everything and return the section of docs/speed.md, as lines."""
+    torch.set_num_threads(threads)
     rate = matmul_gflops()
-    print(f"torch {torch.__version__}, {options.threads} threads, float32 matmul {rate:.0f} GFLOP/s")
-    print(f"{HEADS} heads, C = M = {WIDTH}; milliseconds, best of {options.repeat}; * is another operation\n")
-    titles = [f"{kind} {n}" for kind in ("fwd", "fwd+bwd") for n in options.lengths]
-    print(f"{'':44}" + "".join(f"{title:>15}" for title in titles) + f"{'error':>10}")
-    print_row("floor: the chunks' products at that rate", floors(options.lengths, rate))
+    table = Table([f"{kind}, N = {n}" for kind in ("forward", "with backward") for n in lengths])
+    table.add(FLOOR, floors(lengths, rate))
+    errors = {}
     for row in rows():
-        cells, error = measure(row, options.lengths, options.repeat)
-        print_row(row.name, cells, error)
+        cells, error = measure(row, lengths, repeat)
+        table.add(row.name, cells)
+        if error:
+            errors[row.name] = error
+    return [
+        "## Causal linear attention",
+        "",
+        f"{HEADS} heads, C = M = {WIDTH}, float32, features given; {threads} threads, NumPy's products one; milliseconds,"
+        f" best of {repeat}. A \\* marks another operation. Large float32 products ran at {rate:.0f} GFLOP/s, which"
+        f" sets the first row: what chunks of {CHUNK} multiply, three times that with backward.",
+        "",
+        *table.lines(),
+        "",
+        *_ratios(table, lengths[-1]),
+        "",
+        "Largest relative difference from the table of similarities in float64, at N = 500: "
+        + ", ".join(f"{name} {error}" for name, error in errors.items())
+        + ".",
+        "",
+    ]
 
 
-def print_row(name: str, cells: list[str], error: str = "") -> None:
-    """Print one line of the table."""
-    print(f"{name:44}" + "".join(f"{cell:>15}" for cell in cells) + f"{error:>10}", flush=True)
+def _ratios(table: Table, longest: int) -> list[str]:
+    lines = []
+    for kind in ("forward", "with backward"):
+        column = f"{kind}, N = {longest}"
+        ours = table.best(column, OURS)
+        lines.append(
+            f"- {column}: our fastest form takes {table.times(ours, FLOOR, column)} as long as large products would;"
+            f" fast-transformers takes {table.times(FAST, ours, column)} as long as ours, performer's path"
+            f" {table.times(PERFORMER, ours, column)}, exact softmax {table.times(SOFTMAX, ours, column)}."
+        )
+    return lines
 
 
 # ------------------------------------------------------------------------------------ implementations
@@ -86,14 +120,14 @@ def rows() -> list[Row]:
         return result
 
     return [
-        Row(f"ours, PyTorch: chunks of {CHUNK}, autograd", in_chunks, in_chunks),
-        Row("ours, PyTorch: Function, backward by hand", function.apply, function.apply),
+        Row(OURS[0], in_chunks, in_chunks),
+        Row(OURS[1], function.apply, function.apply),
         numpy_row(),
         fast_transformers_row(),
         performer_row(),
         Row("cumulative sums, all states", all_states, all_states, lambda n: 16 * HEADS * n * WIDTH**2 / 1e9),
         Row("quadratic: product of features, masked", masked, masked, lambda n: 16 * HEADS * n * n / 1e9),
-        Row("* scaled_dot_product_attention, causal", softmax, softmax, same=False),
+        Row(SOFTMAX, softmax, softmax, same=False),
     ]
 
 
@@ -110,33 +144,31 @@ def numpy_row() -> Row:
 
 def fast_transformers_row() -> Row:
     """Return pytorch-fast-transformers' CausalDotProduct with its normaliser."""
-    name = "fast-transformers CausalDotProduct"
     try:
         from fast_transformers.causal_product import causal_dot_product
     except ImportError:
-        return Row(name, None, None, missing="not installed")
+        return Row(FAST, None, None, missing="not installed")
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         below = (q * k.cumsum(dim=-2)).sum(dim=-1, keepdim=True)
         result: torch.Tensor = causal_dot_product(q[None], k[None], v[None])[0] / below
         return result
 
-    return Row(name, attend, attend)
+    return Row(FAST, attend, attend)
 
 
 def performer_row() -> Row:
     """Return performer-pytorch's path for machines without CUDA."""
-    name = "performer-pytorch, CPU path"
     try:
         from performer_pytorch.performer_pytorch import causal_linear_attention_noncuda
     except ImportError:
-        return Row(name, None, None, missing="not installed")
+        return Row(PERFORMER, None, None, missing="not installed")
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = causal_linear_attention_noncuda(q[None], k[None], v[None])[0]
         return result
 
-    return Row(name, attend, attend, lambda n: 8 * HEADS * n * WIDTH**2 / 1e9 / 4)
+    return Row(PERFORMER, attend, attend, lambda n: 8 * HEADS * n * WIDTH**2 / 1e9 / 4)
 
 
 def all_states(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -166,7 +198,7 @@ def draw(length: int) -> list[torch.Tensor]:
     return [F.elu(q) + 1, F.elu(k) + 1, v]
 
 
-def measure(row: Row, lengths: list[int], repeat: int) -> tuple[list[str], str]:
+def measure(row: Row, lengths: Sequence[int], repeat: int) -> tuple[list[float | str], str]:
     """Return a row's cells, forward for each length and then forward with backward, and its error."""
     if row.missing:
         return [row.missing] * 2 * len(lengths), ""
@@ -175,8 +207,8 @@ def measure(row: Row, lengths: list[int], repeat: int) -> tuple[list[str], str]:
     return forward + both, error_of(row) if row.same else ""
 
 
-def timed(row: Row, length: int, repeat: int, backward: bool) -> str:
-    """Return the best wall time as text, or why there is none."""
+def timed(row: Row, length: int, repeat: int, backward: bool) -> float | str:
+    """Return the best wall time in milliseconds, or why there is none."""
     attend = row.trained if backward else row.forward
     if attend is None:
         return "no autograd"
@@ -189,7 +221,7 @@ def timed(row: Row, length: int, repeat: int, backward: bool) -> str:
         if backward:
             torch.autograd.grad(result.sum(), tensors)
 
-    return f"{1e3 * best_of(run, repeat):.1f}"
+    return 1e3 * best_of(run, repeat)
 
 
 def best_of(run: Callable[[], Any], repeat: int) -> float:
@@ -222,14 +254,14 @@ def matmul_gflops(size: int = 2048) -> float:
     return 2 * size**3 / best_of(lambda: a @ b, 8) / 1e9
 
 
-def floors(lengths: list[int], rate: float) -> list[str]:
+def floors(lengths: Sequence[int], rate: float) -> list[float | str]:
     """Return the time of the chunk form's matrix products at the machine's rate, in milliseconds.
 
     A position takes B(C + M) multiply-adds within its chunk and 2CM with the state; forward and
     backward together take three times that, if nothing is computed twice.
     """
     forward = [2 * HEADS * n * (CHUNK * 2 * WIDTH + 2 * WIDTH**2) / rate / 1e6 for n in lengths]
-    return [f"{ms:.1f}" for ms in forward] + [f"{3 * ms:.1f}" for ms in forward]
+    return [*forward, *[3 * ms for ms in forward]]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measurements of speed: ratios within one run, written into docs/ by `make bench`."""
