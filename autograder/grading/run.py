@@ -178,24 +178,23 @@ class Runner:
         seen: dict[str, Observation] = {}
         clock = Clock(self.session, prepared, self.functions(name))
         outside = any(case.linear for case in prepared.cases) and self.session.cpu_s() is not None
-        cpu_s = clock.cpu_s if outside else None
+        cpu = clock.cpu if outside else None
 
         def observe(case: PreparedCase) -> Observation:
-            clock.case = case
             if case.name not in seen:
                 seen[case.name] = self._observe(name, prepared, case, outside)
             return seen[case.name]
 
         try:
-            verdict = judge(prepared, observe, show_arrays=False, cpu_s=cpu_s)
+            verdict = judge(prepared, observe, show_arrays=False, cpu=cpu)
             if verdict.points > 0 and self._takes_too_much(name):
                 for case in prepared.cases:
                     if case.peak_bytes is not None:
                         seen[case.name].facts["peak_bytes"] = float("inf")
-                verdict = judge(prepared, observe, show_arrays=False, cpu_s=cpu_s)
+                verdict = judge(prepared, observe, show_arrays=False, cpu=cpu)
             if verdict.outcome == PASSED:
                 return verdict
-            return judge(self.prepare(name, True), observe, show_arrays=False, cpu_s=cpu_s)
+            return judge(self.prepare(name, True), observe, show_arrays=False, cpu=cpu)
         except _Undefined:
             return self._undefined(name, prepared)
         except SessionDied:

@@ -12,8 +12,7 @@ from typing import Any
 
 from autograder.judging import derivation, diagnose, sealed
 from autograder.judging.diagnose import Finding
-from autograder.judging.kinds import growth
-from autograder.judging.observe import Call, Observation
+from autograder.judging.observe import Observation
 from autograder.judging.options import statement
 from autograder.judging.prepare import Prepared, PreparedCase, measured
 from autograder.judging.verdict import (
@@ -63,7 +62,7 @@ def judge(
     prepared: Prepared,
     observe: Observe,
     show_arrays: bool = True,
-    cpu_s: Callable[[Call], float] | None = None,
+    cpu: Callable[[PreparedCase], dict[str, list[float]]] | None = None,
 ) -> Verdict:
     """Judge an answer.
 
@@ -72,8 +71,8 @@ def judge(
     prepared : the exercise with its cases, from a casebook or freshly drawn.
     observe : tries the answer on a case; it does not raise.
     show_arrays : whether the verdict may show expected values and what came.
-    cpu_s : makes a call and returns the CPU seconds that it took, read from outside; None believes
-        the process that made the call.
+    cpu : makes a case's calls with many rows and returns the CPU seconds that they took, read from
+        outside (`growth.cpu`); None believes the process that made the calls.
     """
     if prepared.kind == "written":
         return blank(prepared, PENDING, "This answer is read and graded by a person.")
@@ -88,7 +87,8 @@ def judge(
             return not_attempted(prepared)
         if prepared.kind == "sampler" and case.raises is None:
             seen = measured(prepared, case, seen)
-        _read_cpu(prepared, case, seen, cpu_s)
+        if cpu is not None and case.linear and "sizes" in seen.facts.get("growth", {}):
+            seen.facts["growth"]["cpu_s"] = cpu(case)
         pairs.append((case, seen))
         if seen.error is not None and seen.error.get("type") in (
             "TimeLimit",
@@ -97,17 +97,6 @@ def judge(
         ):
             break
     return _conclude(prepared, pairs, show_arrays)
-
-
-def _read_cpu(
-    prepared: Prepared, case: PreparedCase, seen: Observation, cpu_s: Callable[[Call], float] | None
-) -> None:
-    """Replace what the answer's process says of its CPU time by what was read from outside."""
-    grown = seen.facts.get("growth", {})
-    if cpu_s is None or not case.linear or "sizes" not in grown:
-        return
-    call = prepared.call(case)
-    grown["cpu_s"] = growth.cpu(lambda size: cpu_s(growth.grown(call, size)), case.linear["sizes"][0])
 
 
 def _conclude(prepared: Prepared, pairs: Pairs, show_arrays: bool) -> Verdict:

@@ -12,7 +12,6 @@ import pytest
 from autograder.grading import roomy
 from autograder.grading.outside import Clock
 from autograder.judging.exercise import Case, Exercise, Function, Linear
-from autograder.judging.kinds import growth
 from autograder.judging.prepare import prepare
 from autograder.sandbox import Limits, Sandbox, best_tier
 
@@ -88,9 +87,7 @@ def test_is_processor_time_read_from_outside(sandbox: Sandbox, source: str, line
         lie = "import numpy as np, time\ntime.process_time = time.monotonic = lambda: 0.0\n"
         session.run_cell(lie + source, "1")
         clock = Clock(session, prepared, {})
-        clock.case = prepared.cases[0]
-        call = prepared.call(prepared.cases[0], cpu_outside=True)
-        few, many = (clock.cpu_s(growth.grown(call, size)) for size in (1024, 4096))
+        few, many = (clock.seconds(prepared.cases[0], size) for size in (1024, 4096))
     assert (many < 8 * max(few, 0.01)) is linear
 
 
@@ -99,5 +96,4 @@ def test_does_giving_up_for_many_rows_gain_nothing(sandbox: Sandbox) -> None:
     with sandbox.session() as session:
         session.run_cell("def f(x): return x * 0 if len(x) > 100 else x - x[0]", "1")
         clock = Clock(session, prepared, {})
-        clock.case = prepared.cases[0]
-        assert clock.cpu_s(growth.grown(prepared.call(prepared.cases[0]), 1024)) == np.inf
+        assert clock.seconds(prepared.cases[0], 1024) == np.inf

@@ -5,14 +5,15 @@ Theory of operation
 A case's arguments are repeated along an axis to two sizes, and memory and operations are counted
 at both.  Some quadratic work leaves no trace in memory: a sum over all earlier rows in C, an
 einsum of three operands.  So the process's own CPU time is read too, without any counting, at
-sizes that double until a call takes long enough to be clear of noise; where the ratio looks
-bad and the time is short, both sizes are measured once more and the better ratio counts.  A
-grader may read the CPU time from outside instead (`judge`, `cpu_s`).
+sizes that double until a call takes long enough to be clear of noise and its growth is clearly
+one or the other; where the ratio looks bad and the time is short, both sizes are measured once
+more and the better ratio counts.  A grader may read the CPU time from outside instead (`judge`, `cpu_s`).
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ from autograder.judging.cost import Cost, numpy_cost, torch_cost
 from autograder.judging.foreign import run_quietly
 from autograder.judging.values import as_outputs, hand_over, is_tensor, to_array
 
-CLEAR_S = 0.25
+CLEAR_S, ENOUGH_S = 0.25, 3.0
+UNCLEAR = 5.5, 11.5
+"""Growth between these may be a small cost per pair beside a large one per row; more rows tell."""
 MOST_ROWS = 32768
 RETRY_ABOVE = 7.0
 
@@ -107,25 +110,50 @@ def cpu(seconds: Callable[[int], float], first: int) -> dict[str, list[float]]:
     seconds : calls with a number of rows and says what that took.
     first : the smallest number of rows.
     """
+    seconds(first)  # starts threads and loads what the first call needs
     size, spent = first, [seconds(first)]
-    while len(spent) < 3 or (spent[-1] < CLEAR_S and size < MOST_ROWS):
+    while True:
         size *= 2
         spent.append(seconds(size))
-    small, large = spent[-3], spent[-1]
-    if CLEAR_S / 2 <= large < 4 * CLEAR_S and large >= RETRY_ABOVE * small:
-        small = max(small, seconds(size // 4))
-        large = min(large, seconds(size))
-    return {"rows": [size // 4, size], "seconds": [small, large]}
+        if len(spent) < 3:
+            continue
+        small, large = spent[-3], spent[-1]
+        if CLEAR_S / 2 <= large < 4 * CLEAR_S and large >= RETRY_ABOVE * small:
+            spent[-3] = small = max(small, seconds(size // 4))
+            spent[-1] = large = min(large, seconds(size))
+        if _is_clear(size, small, large):
+            return {"rows": [size // 4, size], "seconds": [small, large]}
+
+
+def _is_clear(size: int, small: float, large: float) -> bool:
+    """Whether a call took long enough, and its growth is like N or far from it."""
+    if size >= MOST_ROWS or large >= ENOUGH_S:
+        return True
+    return large >= CLEAR_S and not UNCLEAR[0] * small < large < UNCLEAR[1] * small
 
 
 def _seconds(function: Callable[..., Any], call: Call, give: Give | None, size: int) -> float:
     large = grown(replace(call, linear={**call.linear, "backward": False}), size)
     arguments = hand_over(large, give)
-    with _no_collection():
+    with _no_collection(), _one_thread():
         begun = time.process_time()
         run = run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
         spent = time.process_time() - begun
     return float("inf") if run.error is not None else spent
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep PyTorch, if it is there at all, to one thread: others that wait for work count as busy."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
 
 
 @contextmanager
