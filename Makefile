@@ -7,6 +7,8 @@
 #   make system    Debian packages for the browser test (needs root)
 #   make mutants   automatic mutants of every worked solution
 #   make attack    hostile submissions, as root and as a user; writes docs/attacks.md
+#   make bench     time the worked solutions beside published libraries; writes docs/speed.md
+#   make bench-peers  builds one of these libraries from source, ten minutes
 #   make lock      pin the versions of everything that is installed now
 
 PYTHON ?= python3
@@ -18,10 +20,10 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures attack clean
+.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures attack bench bench-peers clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^$$/p;3,12p' | sort -u | grep make
+	@sed -n 's/^# \{0,1\}//p' Makefile | grep '^  make' | sort -u
 
 $(VENV)/.made: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -77,7 +79,18 @@ system:
 pictures: env-test
 	$(BIN)/python docs/pictures.py
 
-lock: env-test
+$(VENV)/.made-bench: $(VENV)/.made Makefile
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS),bench]'
+	touch $@
+
+bench: $(VENV)/.made-bench
+	OPENBLAS_NUM_THREADS=1 $(RUN) benchmarks.speed
+
+# Its setup builds for CUDA wherever it sees nvcc, and needs the installed torch: hence this PATH and no isolation.
+bench-peers: $(VENV)/.made-bench
+	PATH=$(abspath $(BIN)):/usr/bin:/bin $(BIN)/pip install --no-build-isolation --no-deps pytorch-fast-transformers==0.4.0
+
+lock: env-test $(VENV)/.made-bench
 	$(BIN)/pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -Ev '^(autograder|pip)\b' > constraints.txt
 
 clean:
