@@ -4,11 +4,12 @@
 #   make lab       open JupyterLab on the notebooks
 #   make build     prove the exercises and generate notebooks and casebooks
 #   make test      everything that CI runs
-#   make system    Debian packages for the browser test (needs root)
+#   make system    Debian packages for the tests of a browser and of PostgreSQL (needs root)
 #   make mutants   automatic mutants of every worked solution
 #   make attack    hostile submissions, as root and as a user; writes docs/attacks.md
 #   make bench     time the worked solutions beside published libraries; writes docs/speed.md
 #   make bench-peers  builds one of these libraries from source, ten minutes
+#   make bench-grading  ours, stock nbgrader and Otter on one class; writes docs/grading-speed.md
 #   make lock      pin the versions of everything that is installed now
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures attack bench bench-peers clean
+.PHONY: help env env-test demo lab build check test lint types mutants system lock pictures attack bench bench-peers bench-grading clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | grep '^  make' | sort -u
@@ -72,9 +73,12 @@ mutants: env
 attack: env
 	$(RUN) attacks.run
 
+bench-grading: env
+	$(RUN) benchmarks.grading
+
 system:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core postgresql
 
 pictures: env-test
 	$(BIN)/python docs/pictures.py

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--scheduler", metavar="ADDRESS", help="mark on the workers of this Dask scheduler")
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
     grade.add_argument("--rerun", action="store_true", help="judge again what has a stored result")
+    grade.add_argument("--no-feedback", action="store_true", help="make no feedback pages")
     _sandbox_option(grade)
     grade.set_defaults(run=_grade)
     report = calls.add_parser("report", help="the class at a glance")
@@ -218,6 +219,7 @@ def _grade(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         rerun=options.rerun,
         scheduler=options.scheduler,
+        pages=not options.no_feedback,
     )
     if options.json:
         options.json.write_text(json.dumps(outcome.rows, indent=1), "utf-8")

@@ -43,13 +43,17 @@ class Late:
 
 @dataclass(frozen=True)
 class Course:
-    """A course: its root folder and what `course.toml` says."""
+    """A course: its root folder and what `course.toml` says.
+
+    gradebook : the address of nbgrader's database, where it isn't a file under `grading/`.
+    """
 
     root: Path
     id: str
     title: str
     lessons: dict[str, Assigned] = field(default_factory=dict)
     late: Late = Late()
+    gradebook: str | None = None
 
     @property
     def grading(self) -> Path:
@@ -59,7 +63,7 @@ class Course:
     @property
     def db_url(self) -> str:
         """nbgrader's gradebook."""
-        return f"sqlite:///{self.grading / 'gradebook.db'}"
+        return self.gradebook or f"sqlite:///{self.grading / 'gradebook.db'}"
 
     def lesson(self, name: str) -> Assigned:
         """Return an assigned lesson; a unique beginning of its name is enough."""
@@ -87,7 +91,8 @@ def read_course(root: Path) -> Course:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         lessons = {entry["name"]: _assigned(entry) for entry in data.get("lesson", [])}
-        return Course(root, data["id"], data.get("title", data["id"]), lessons, Late(**data.get("late", {})))
+        late = Late(**data.get("late", {}))
+        return Course(root, data["id"], data.get("title", data["id"]), lessons, late, data.get("db_url"))
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}") from error
     except (KeyError, TypeError) as error:

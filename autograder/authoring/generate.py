@@ -160,6 +160,8 @@ def generate_assignment(root: Path, lesson: str, db_url: str) -> None:
     config = Config()
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.db_url = db_url
+    # nbgrader's steps name no course and get this one; PostgreSQL insists that there is one.
+    config.CourseDirectory.course_id = "default_course"
     config.CourseDirectory.assignment_id = lesson
     config.GenerateAssignment.preprocessors = preprocessors()
     config.ClearMarkScheme.enforce_metadata = False

@@ -81,12 +81,24 @@ def run(source: str, namespace: dict[str, Any], filename: str) -> None:
         exec(compile(source, filename, "exec"), namespace)
 
 
+class _WorkedByTrack(dict[str, Worked]):
+    """Runs a track's worked solutions when they are first asked for: PyTorch alone takes seconds to import."""
+
+    def __init__(self, lesson: LessonSource) -> None:
+        super().__init__()
+        self._lesson = lesson
+
+    def __missing__(self, track: str) -> Worked:
+        self[track] = Worked(self._lesson.sources[track])
+        return self[track]
+
+
 class LessonAnswers:
     """All worked solutions of a lesson, by track, and what is derived from them."""
 
     def __init__(self, lesson: LessonSource) -> None:
         self.lesson = lesson
-        self.worked = {track: Worked(source) for track, source in lesson.sources.items()}
+        self.worked = _WorkedByTrack(lesson)
 
     def answer(self, name: str, track: str) -> Answer:
         """Return the worked solution of an exercise in a track."""

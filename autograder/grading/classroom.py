@@ -38,6 +38,7 @@ def grade_class(
     jobs: int | None = None,
     rerun: bool = False,
     scheduler: str | None = None,
+    pages: bool = True,
 ) -> Outcome:
     """Grade a class: judge, write the gradebook and feedback, show and keep the report.
 
@@ -55,7 +56,7 @@ def grade_class(
     path = _rows_path(course, lesson)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        writer = Writer(course, lesson, grader.key, casebook.read_bytes())
+        writer = Writer(course, lesson, grader.key, casebook.read_bytes(), pages)
         tasks = list(find_tasks(folder, lesson, writer.roster(), student))
         if not tasks:
             raise CourseError(f"There is no submission in {folder}, and nobody is on the roster.")
@@ -64,14 +65,15 @@ def grade_class(
             rows = grader.grade(tasks, rerun, lambda done, total, last: bar.update(judging, completed=done))
         _show_changes(report.changed_scores(report.read_rows(path), [row.json() for row in rows]))
         with _bar() as bar:
-            _write_all(bar, writer, rows, folder)
+            _write_all(bar, writer, grader, rows, folder)
     kept = _keep(path, [row.json() for row in rows], only=student)
     page = path.with_suffix(".html")
     page.write_text(report.page(lesson.name, kept), "utf-8")
     reused = sum(row.reused for row in rows)
     show(lesson, kept)
     print(f"\n{len(rows)} notebooks; {reused} had a stored result. Sandbox: {tier}.")
-    print(f"Feedback pages: {_near(course.grading / 'feedback')}/STUDENT/{lesson.name}/")
+    if pages:
+        print(f"Feedback pages: {_near(course.grading / 'feedback')}/STUDENT/{lesson.name}/")
     print(f"Report: {_near(page)}")
     return Outcome(kept, course.grading / "feedback", page)
 
@@ -89,18 +91,19 @@ def _show_changes(changes: Sequence[report.Change] | None) -> None:
     print(f"{title}: {len(changed)} scores differ, {same} stay as they were.")
 
 
-def _write_all(bar: Progress, writer: Writer, rows: Sequence[Row], folder: Path) -> None:
+def _write_all(bar: Progress, writer: Writer, grader: Grader, rows: Sequence[Row], folder: Path) -> None:
     """Write every student who submitted; where nbgrader refuses one, the row says so and the others go on."""
     students = list(dict.fromkeys(row.student for row in rows))
     writing = bar.add_task("writing", total=len(students))
     for student in students:
-        results = {row.notebook: row.result for row in rows if row.student == student}
+        theirs = [row for row in rows if row.student == student]
+        results = {row.notebook: grader.whole(row) for row in theirs}
         if any(result.status != "missing" for result in results.values()):
             try:
                 writer.write(student, results, _timestamp(folder / student / writer.lesson.name))
             except CourseError as error:
-                for result in results.values():
-                    result.reasons.append(f"Not in the gradebook: {error}")
+                for row in theirs:
+                    row.result.reasons.append(f"Not in the gradebook: {error}")
         bar.advance(writing)
 
 

@@ -12,17 +12,20 @@ answer.  One process writes the database.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime
 import functools
 import json
 import logging
 import shutil
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde, GenerateFeedback
+from nbconvert.writers import FilesWriter
+from nbgrader.converters import Autograde, BaseConverter, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
@@ -30,8 +33,10 @@ from traitlets.config import Config
 
 from autograder.authoring import generate
 from autograder.course import Assigned, Course, CourseError, find_root, read_course
+from autograder.grading.held import HeldGradebook, opened, prepare_tables
 from autograder.grading.key import LessonKey, course_secret, read_key
 from autograder.grading.mark import Marker
+from autograder.grading.pages import PageExporter
 from autograder.grading.store import Result
 from autograder.judging.exercise import ExerciseError
 from autograder.sandbox import best_tier
@@ -41,13 +46,24 @@ Find = Callable[[str, str, str], Result | None]
 
 
 class Writer:
-    """Writes results of one lesson into nbgrader's gradebook, one student at a time."""
+    """Writes results of one lesson into nbgrader's gradebook, one student at a time.
 
-    def __init__(self, course: Course, lesson: Assigned, key: LessonKey, casebook: bytes) -> None:
-        self.course, self.lesson, self.key = course, lesson, key
+    pages : whether to make feedback pages too.
+    """
+
+    def __init__(
+        self, course: Course, lesson: Assigned, key: LessonKey, casebook: bytes, pages: bool = True
+    ) -> None:
+        self.course, self.lesson, self.key, self.pages = course, lesson, key, pages
         self.reduced = course.grading / "reduced"
         course.grading.mkdir(parents=True, exist_ok=True)
+        prepare_tables(course.db_url)
         self._make_assignment(casebook)
+        self._book = HeldGradebook(course.db_url)
+        weakref.finalize(self, self._book.release)
+        config = self._config()
+        self._autograde = _AutogradeOne(coursedir=CourseDirectory(config=config), config=config)
+        self._feedback = _FeedbackOne(coursedir=CourseDirectory(config=config), config=config)
 
     def _make_assignment(self, casebook: bytes) -> None:
         """Tell nbgrader of the assignment, with our master notebooks, and of its due date."""
@@ -87,17 +103,20 @@ class Writer:
         if timestamp:
             (folder / "timestamp.txt").write_text(timestamp, "utf-8")
         InsertOutputs.find = lambda _student, _lesson, track: results.get(track)
-        config = self._config(student)
-        _start(_AutogradeOne, config)
-        _start(_FeedbackOne, config)
-        self._settle(student, results)
+        with self._book.whole():
+            _start(self._autograde, student)
+            if self.pages:
+                _start(self._feedback, student)
+            self._settle(student, results)
 
-    def _config(self, student: str) -> Config:
+    def _config(self) -> Config:
         config = Config()
         config.CourseDirectory.root = str(self.course.root)
         config.CourseDirectory.db_url = self.course.db_url
+        config.CourseDirectory.course_id = "default_course"
         config.CourseDirectory.assignment_id = self.lesson.name
-        config.CourseDirectory.student_id = student
+        # nbgrader copies what lies beside the source to every student; nothing reads it there.
+        config.CourseDirectory.ignore.append("casebook.npz")
         config.CourseDirectory.source_directory = "grading/source"
         config.CourseDirectory.submitted_directory = "grading/reduced"
         config.CourseDirectory.autograded_directory = "grading/autograded"
@@ -109,17 +128,15 @@ class Writer:
 
     def _settle(self, student: str, results: Mapping[str, Result]) -> None:
         """Give zero where a notebook was not submitted or cannot be read: nothing waits for a grader."""
-        with Gradebook(self.course.db_url) as gradebook:
-            for track, result in results.items():
-                if result.status not in ("malformed", "missing"):
-                    continue
-                try:
-                    notebook = gradebook.find_submission_notebook(track, self.lesson.name, student)
-                except MissingEntry:
-                    continue
-                for grade in notebook.grades:
-                    grade.auto_score, grade.needs_manual_grade = 0, False
-            gradebook.db.commit()
+        for track, result in results.items():
+            if result.status not in ("malformed", "missing"):
+                continue
+            try:
+                notebook = self._book.find_submission_notebook(track, self.lesson.name, student)
+            except MissingEntry:
+                continue
+            for grade in notebook.grades:
+                grade.auto_score, grade.needs_manual_grade = 0, False
 
     def feedback_page(self, student: str, track: str) -> Path:
         """Return where a student's feedback page lies."""
@@ -139,7 +156,23 @@ def sanitising_steps() -> list[Any]:
 
 
 class _OneStudent:
-    """Keeps a converter to one folder: nbgrader takes its name for a pattern, and `a*` would be ada too."""
+    """Keeps a converter to one folder: nbgrader takes its name for a pattern, and `a*` would be ada too.
+
+    It serves one student after another, with the same exporter.
+    """
+
+    def start(self) -> None:
+        """Convert the notebooks of the student, with the exporter that the one before had."""
+        about: Any = self
+        self.init_notebooks()
+        # A writer makes its folder only when it first hears of it.
+        about.writer = FilesWriter(parent=self, config=about.config)
+        if not about.trait_has_value("exporter"):
+            about.exporter = about.exporter_class(parent=self, config=about.config)
+            for step in about.preprocessors:
+                about.exporter.register_preprocessor(step)
+        with contextlib.chdir(about.coursedir.root):
+            about.convert_notebooks()
 
     def init_notebooks(self) -> None:
         """List the notebooks of the student, whatever characters are in the name."""
@@ -149,28 +182,38 @@ class _OneStudent:
 
 
 class _AutogradeOne(_OneStudent, Autograde):  # type: ignore[misc]
-    pass
+    """Without the sanitising half: grafting has put the answers on the released notebook."""
+
+    @property
+    def _input_directory(self) -> str:
+        return str(self.coursedir.submitted_directory)
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        """Convert a grafted notebook."""
+        self._sanitizing = False
+        self._init_preprocessors()
+        BaseConverter.convert_single_notebook(self, notebook_filename)
 
 
 class _FeedbackOne(_OneStudent, GenerateFeedback):  # type: ignore[misc]
-    pass
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.exporter_class = PageExporter
 
 
-def _start(converter: type, config: Config) -> None:
+def _start(converter: Any, student: str) -> None:
     """Run one of nbgrader's converters; its complaints come back as the exception's text."""
-    made = converter(coursedir=CourseDirectory(config=config), config=config)
-    made.force = True
+    converter.coursedir.student_id, converter.force = student, True
     said = generate.Said()
-    made.log.setLevel(logging.ERROR)
-    made.log.addHandler(said)
+    converter.log.setLevel(logging.ERROR)
+    converter.log.addHandler(said)
     try:
-        made.start()
+        converter.start()
     except Exception as error:
-        raise CourseError(
-            f"nbgrader's {converter.__mro__[2].__name__} failed: {said.text or error}"[:600]
-        ) from error
+        name = type(converter).__mro__[2].__name__
+        raise CourseError(f"nbgrader's {name} failed: {said.text or error}"[:600]) from error
     finally:
-        made.log.removeHandler(said)
+        converter.log.removeHandler(said)
 
 
 # ------------------------------------------------------------------------------ nbgrader's steps
@@ -259,7 +302,7 @@ class SaveComments(NbGraderPreprocessor):  # type: ignore[misc]
         result, about = resources.get("autograder"), resources["nbgrader"]
         if result is None:
             return nb, resources
-        with Gradebook(about["db_url"]) as gradebook:
+        with opened(about["db_url"]) as gradebook:
             for name, text in result.comments.items():
                 self._comment(gradebook, name, about, text)
             gradebook.db.commit()

@@ -23,7 +23,8 @@ from autograder.course import CourseError
 from autograder.grading import roomy
 from autograder.grading.graft import Released
 from autograder.grading.roomy import Roomy
-from autograder.judging.prepare import Prepared, prepare
+from autograder.judging.exercise import Derivation, Derivations, Written
+from autograder.judging.prepare import Mistaken, Prepared, explain, prepare
 
 SECRET = "secret.key"
 
@@ -55,6 +56,9 @@ class LessonKey:
     tracks: tuple[str, ...]
     released: dict[str, Released] = field(default_factory=dict)
     _roomy: dict[tuple[str, str], Roomy | None] = field(default_factory=dict)
+    _undrawn: dict[tuple[str, str], Prepared] = field(default_factory=dict)
+    _wrong: dict[tuple[str, str], dict[str, Mistaken]] = field(default_factory=dict)
+    _functions: dict[str, dict[str, Callable[..., Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -83,12 +87,20 @@ class LessonKey:
 
     def fresh(self, name: str, track: str, seed: int) -> Prepared:
         """Draw an exercise's cases, without the known mistakes' outputs."""
-        return prepare(name, self.source.exercises[name], track, seed, functions=self.functions(name))
+        exercise = self.source.exercises[name]
+        if not isinstance(exercise.kind, (Derivation, Derivations, Written)):
+            return prepare(name, exercise, track, seed, functions=self.functions(name))
+        # There is nothing to draw, and the mistakes' lines take long to read.
+        if (name, track) not in self._undrawn:
+            self._undrawn[name, track] = prepare(name, exercise, track, 0)
+        return self._undrawn[name, track]
 
     def functions(self, name: str) -> dict[str, Callable[..., Any]]:
         """Return the functions that an exercise's arguments may name: the public part's and the judge's."""
-        exercise = self.source.exercises[name]
-        return {**public_functions(self.source, exercise), **exercise.given}
+        if name not in self._functions:
+            exercise = self.source.exercises[name]
+            self._functions[name] = {**public_functions(self.source, exercise), **exercise.given}
+        return self._functions[name]
 
     def roomy(self, name: str, track: str) -> Roomy | None:
         """Return a call with many rows for an exercise that limits the memory; None for any other."""
@@ -103,9 +115,17 @@ class LessonKey:
                 self._roomy[name, track] = made
         return self._roomy[name, track]
 
-    def explained(self, name: str, track: str, seed: int) -> Prepared:
-        """Draw the same cases again, with the known mistakes' outputs: only a failed answer needs them."""
-        return self.prover.prepared(name, track, seed)
+    def explained(self, drawn: Prepared) -> Prepared:
+        """Return an exercise's fresh cases with the known mistakes: only a failed answer needs them."""
+        name, track = drawn.name, drawn.track
+        exercise, answers = self.source.exercises[name], self.prover.answers
+        if not drawn.cases:
+            return drawn
+        with self._lock:
+            if (name, track) not in self._wrong:
+                self._wrong[name, track] = answers.wrong(name, track)
+        wrong, breaking = self._wrong[name, track], answers.breaking(name, track)
+        return explain(drawn, exercise, wrong, breaking, self.functions(name), self._lock)
 
 
 def read_key(root: Path, lesson: str, tracks: tuple[str, ...]) -> LessonKey:

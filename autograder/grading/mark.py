@@ -7,7 +7,6 @@ so that it is the same in whatever process, and on whatever machine, it is reach
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 from autograder.grading import graft
@@ -33,15 +32,14 @@ class Task:
 
 
 class Marker:
-    """Marks notebooks of one lesson, in any number of threads: each has a warm sandbox of its own.
+    """Marks notebooks of one lesson, in any number of threads, with one warm sandbox for all.
 
     tier : the sandbox to insist on, or None for the best that the machine offers.
     """
 
     def __init__(self, key: LessonKey, secret: bytes, tier: str | None = None) -> None:
         self.key, self.secret, self.tier = key, secret, tier
-        self._local = threading.local()
-        self._stack = ExitStack()
+        self._warm: Sandbox | None = None
         self._lock = threading.Lock()
 
     def result_key(self, task: Task) -> str:
@@ -66,8 +64,10 @@ class Marker:
 
     def close(self) -> None:
         """End the sandboxes; the next judgement starts new ones."""
-        self._stack.close()
-        self._local = threading.local()
+        with self._lock:
+            if self._warm is not None:
+                self._warm.close()
+            self._warm = None
 
     def graft_bytes(self, data: bytes, track: str) -> graft.Grafted:
         """Reduce and graft one notebook; raises Malformed where it can't be read."""
@@ -83,12 +83,9 @@ class Marker:
         made: dict[str, Prepared] = {}
 
         def prepare(name: str, explain: bool) -> Prepared:
-            if explain:
-                with self._lock:
-                    return self.key.explained(name, track, seeds[name])
             if name not in made:
                 made[name] = self.key.fresh(name, track, seeds[name])
-            return made[name]
+            return self.key.explained(made[name]) if explain else made[name]
 
         attempted = attempted_names(released, answers)
         run = Runner(
@@ -104,12 +101,11 @@ class Marker:
         return as_result(self.key, track, grafted, run, answers)
 
     def _sandbox(self) -> Sandbox:
-        """Return this thread's warm parent."""
-        if not hasattr(self._local, "sandbox"):
-            torch = "pytorch" in self.key.tracks
-            with self._lock:
-                self._local.sandbox = self._stack.enter_context(Sandbox(tier=self.tier, torch=torch))
-        return self._local.sandbox  # type: ignore[no-any-return]
+        """Return the sandbox; made at the first submission that is run."""
+        with self._lock:
+            if self._warm is None:
+                self._warm = Sandbox(tier=self.tier, torch="pytorch" in self.key.tracks)
+            return self._warm
 
 
 def attempted_names(released: graft.Released, answers: Answers) -> set[str]:

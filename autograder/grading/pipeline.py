@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 `find_tasks` finds the submissions.  `Grader` marks those whose result isn't stored yet, several
-at a time: in threads of this process, each driving sandboxed processes of its own, or on the
+at a time: in threads of this process, each driving a sandboxed process of its own, or on the
 workers of a Dask cluster.  Each result is stored as soon as it is there.  Killed at any moment
 and started again, it goes on where it stopped.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,11 @@ def _read_task(folder: Path, student: str, track: str) -> Task:
     return Task(student, track, b"", says, "missing")
 
 
+def _slim(result: Result) -> Result:
+    """Return a result without what it takes room for."""
+    return replace(result, notebook={}, outputs={})
+
+
 class Grader:
     """Grades one lesson of a course.
 
@@ -130,17 +135,22 @@ class Grader:
 
     def grade(self, tasks: list[Task], rerun: bool = False, progress: Progress | None = None) -> list[Row]:
         """Mark the tasks and return a row for each, in the same order."""
-        stored = {n: None if rerun else self._stored(task) for n, task in enumerate(tasks)}
-        rows = {
-            n: self._row(tasks[n], result, reused=True) for n, result in stored.items() if result is not None
-        }
+        rows = {}
+        for number, task in enumerate(tasks):
+            stored = None if rerun else self._stored(task)
+            if stored is not None:
+                rows[number] = self._row(task, _slim(stored), reused=True)
         waiting = {n: task for n, task in enumerate(tasks) if n not in rows}
         for number, result in self._marked(waiting):
-            self._keep(tasks[number], result)
-            rows[number] = self._row(tasks[number], result)
+            is_kept = self._keep(tasks[number], result)
+            rows[number] = self._row(tasks[number], _slim(result) if is_kept else result)
             if progress is not None:
                 progress(len(rows), len(tasks), f"{tasks[number].student} {tasks[number].track}")
         return [rows[number] for number in range(len(tasks))]
+
+    def whole(self, row: Row) -> Result:
+        """Return a row's result with its notebook and outputs, which rows leave in the store."""
+        return row.result if row.result.notebook else self.store.get(row.result.key) or row.result
 
     def close(self) -> None:
         """End the sandboxes; the next judgement starts new ones."""
@@ -160,7 +170,8 @@ class Grader:
         try:
             waiting = {pool.submit(self.marker.mark, task): number for number, task in tasks.items()}
             for future in as_completed(waiting):
-                yield waiting[future], future.result()
+                # Popped, so that nothing holds the results of a large class together.
+                yield waiting.pop(future), future.result()
         finally:
             pool.shutdown(cancel_futures=True)
             self.close()
@@ -168,11 +179,13 @@ class Grader:
     def _stored(self, task: Task) -> Result | None:
         return None if task.problem else self.store.get(self.marker.result_key(task))
 
-    def _keep(self, task: Task, result: Result) -> None:
+    def _keep(self, task: Task, result: Result) -> bool:
         """Store a result, unless it says that the grader failed: then the next run tries again."""
         ours = any(entry["outcome"] == GRADER_FAILED for entry in result.exercises)
-        if not task.problem and not ours:
+        is_kept = not task.problem and not ours
+        if is_kept:
             self.store.put(result)
+        return is_kept
 
     def _row(self, task: Task, result: Result, reused: bool = False) -> Row:
         return Row(task.student, self.lesson.name, task.track, result, reused)

@@ -154,9 +154,10 @@ def judge_twice(session: Session, name: str, known: Known) -> Verdict:
     if verdict.outcome != PASSED or name not in known.keys:
         return verdict
     key, seed = known.keys[name], secrets.randbits(64)
-    fresh = _judge(session, key.fresh(name, public.track, seed), functions)
+    drawn = key.fresh(name, public.track, seed)
+    fresh = _judge(session, drawn, functions)
     if fresh.outcome != PASSED:
-        fresh = _judge(session, key.explained(name, public.track, seed), functions)
+        fresh = _judge(session, key.explained(drawn), functions)
         fresh.notes.append("The public cases passed; this is a fresh one.")
     return fresh
 

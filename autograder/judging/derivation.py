@@ -12,6 +12,7 @@ derivation breaks, and the values on both sides are shown.
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -202,9 +203,17 @@ def _read(statement: Mapping[str, Any], text: str) -> sympy.Expr:
 
 
 def _values(statement: Mapping[str, Any], expression: sympy.Expr) -> list[Any]:
-    symbols = statement["symbols"]
-    settled = _settled(expression, statement["relations"], symbols)
-    return [settled.subs(point).evalf(DIGITS) for point in _points(symbols)]
+    relations = tuple(statement["relations"].items())
+    return list(_remembered_values(expression, tuple(statement["symbols"]), relations))
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered_values(
+    expression: sympy.Expr, symbols: tuple[str, ...], relations: tuple[tuple[str, str], ...]
+) -> list[Any]:
+    """Return an expression's values at the points; a class writes many lines that are the same."""
+    settled = _settled(expression, dict(relations), dict.fromkeys(symbols))
+    return [settled.subs(point).evalf(DIGITS) for point in _points(dict.fromkeys(symbols))]
 
 
 def _agree(left: list[Any], right: list[Any]) -> bool:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class PreparedCase:
     says: str
     arguments: dict[str, Any]
     expected: Arrays
-    wrong: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wrong: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     upstream: Arrays = field(default_factory=dict)
     directions: Arrays = field(default_factory=dict)
     slopes: dict[str, float] = field(default_factory=dict)
@@ -252,9 +253,19 @@ class _Preparer:
             entropy = [self.seed, zlib.crc32(f"{name}/{case.name}".encode())]
             made = self._case(case, np.random.default_rng(entropy))
             made.repeat = index == 0 and self.prepared.kind != "trained"
-            if sum(array.size for array in made.expected.values()) <= TELLING_SIZE and made.expected:
+            if _is_telling(made):
                 made.wrong = {m: self._outputs_of_mistake(mistake, made) for m, mistake in self.wrong.items()}
             self.prepared.cases.append(made)
+
+    def explain(self, guard: AbstractContextManager[Any]) -> None:
+        """Put the mistakes' outputs on the cases that were drawn before."""
+
+        def find(made: PreparedCase) -> Callable[[str], dict[str, Any]]:
+            return lambda mistake: self._outputs_of_mistake(self.wrong[mistake], made)
+
+        for made in self.prepared.cases:
+            if _is_telling(made):
+                made.wrong = _FoundWhenAsked(self.wrong, find(made), guard)
 
     def _case(self, case: Case, rng: np.random.Generator) -> PreparedCase:
         drawn = {n: _cast(v, case.dtype) for n, v in case.draw(rng).items()}
@@ -368,6 +379,64 @@ class _Preparer:
             down = {**arguments, name: arguments[name] - STEP * direction}
             slopes[name] = (loss(up) - loss(down)) / (2 * STEP)
         return slopes
+
+
+def explain(
+    drawn: Prepared,
+    exercise: Exercise,
+    wrong: Mapping[str, Callable[..., Any] | Mistaken],
+    breaking: Collection[str],
+    functions: Mapping[str, Callable[..., Any]],
+    guard: AbstractContextManager[Any],
+) -> Prepared:
+    """Return the same cases with the known mistakes' outputs, each found out when it is asked for.
+
+    Parameters
+    ----------
+    drawn : an exercise whose cases were prepared without mistakes.
+    wrong, breaking, functions : as in `prepare`.
+    guard : held while a mistake runs, which catches warnings and prints for all threads.
+    """
+    told = {m.id: {"says": m.says, "breaks": m.breaks} for m in exercise.mistakes}
+    known = {mistake: told[mistake] for mistake in told if mistake in {*wrong, *breaking}}
+    made = replace(drawn, mistakes=known, cases=[replace(case) for case in drawn.cases])
+    _Preparer(made, exercise, 0, wrong, functions).explain(guard)
+    return made
+
+
+class _FoundWhenAsked(Mapping[str, dict[str, Any]]):
+    """The outputs of known mistakes: most are told from the answer by one case, and no other is needed."""
+
+    def __init__(
+        self,
+        mistakes: Collection[str],
+        find: Callable[[str], dict[str, Any]],
+        guard: AbstractContextManager[Any],
+    ) -> None:
+        self._mistakes, self._find, self._guard = list(mistakes), find, guard
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, mistake: str) -> dict[str, Any]:
+        if mistake not in self._mistakes:
+            raise KeyError(mistake)
+        if mistake not in self._known:
+            with self._guard:
+                self._known[mistake] = self._find(mistake)
+        return self._known[mistake]
+
+    def __contains__(self, mistake: object) -> bool:
+        return mistake in self._mistakes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mistakes)
+
+    def __len__(self) -> int:
+        return len(self._mistakes)
+
+
+def _is_telling(made: PreparedCase) -> bool:
+    """Whether a case keeps the mistakes' outputs."""
+    return bool(made.expected) and sum(a.size for a in made.expected.values()) <= TELLING_SIZE
 
 
 def measured(prepared: Prepared, case: PreparedCase, seen: Observation) -> Observation:

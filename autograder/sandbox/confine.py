@@ -52,13 +52,21 @@ def readable_paths() -> list[str]:
 # ------------------------------------------------------------------------- the tier "full", keeper's part
 
 
-def leave_namespaces(as_root: bool) -> None:
-    """Enter new namespaces; the next child is the first process in the new one of processes."""
-    uid, gid = os.geteuid(), os.getegid()
+def namespaces(tier: str) -> int:
+    """Return the flags of the namespaces that a keeper is forked into."""
+    if tier != "full":
+        return 0
     flags = kernel.NEW_MOUNTS | kernel.NEW_PIDS | kernel.NEW_NETWORK | kernel.NEW_IPC
     flags |= kernel.NEW_HOSTNAME | kernel.NEW_CGROUP
-    kernel.unshare(flags if as_root else flags | kernel.NEW_USERS)
-    if not as_root:
+    return flags if os.geteuid() == 0 else flags | kernel.NEW_USERS
+
+
+def settle_in(uid: int, gid: int) -> None:
+    """Take over the new namespaces, right after the fork.
+
+    uid, gid : the ids from before the fork.  A new namespace of users knows none of them yet.
+    """
+    if uid != 0:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"1000 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"1000 {gid} 1")
@@ -187,7 +195,8 @@ def spare_uid(tier: str, readable: list[str]) -> int | None:
     The libraries must be readable for others.  In the tier "full" they are mounted one by one, so
     that a closed folder above them is no obstacle; else it is, and root keeps its id and nothing else.
     """
-    uid = _FIRST_UID + os.getpid() % _UIDS
+    # In a new namespace every keeper is process 1; /proc, still the old one, tells them apart.
+    uid = _FIRST_UID + int(os.readlink("/proc/self")) % _UIDS
     if os.geteuid() != 0 or not all(_others_reach(path, above=tier != "full") for path in readable):
         return None
     return uid if _is_mapped(uid, "uid") and _is_mapped(uid, "gid") else None

@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-The warm parent forks a keeper for each session; in the tier "full" the keeper is the first
-process in a new namespace of processes, so that when it ends the kernel ends every other there.
+The warm parent forks a keeper for each session; in the tier "full" into new namespaces, in
+which it is the first process, so that when it ends the kernel ends every other there.
 The keeper forks once more; that child locks itself in and runs the foreign code.  The keeper
 itself never touches the wire over which answers come.  It hears from the grader on a channel of
 its own, and its last word there, sent once, says what the session used and how it ended.  It
@@ -21,8 +21,9 @@ import random
 import resource
 import select
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,37 @@ class Order:
     files: dict[str, Any] = field(default_factory=dict)
 
 
-def keep(channel: Wire, wire_fd: int, run: Callable[[int, Limits], None]) -> None:
+def fork_keeper(
+    tier: str, channel_fd: int, wire_fd: int, run: Callable[[int, Limits], None], without: Sequence[int]
+) -> None:
+    """Fork the keeper of one session; the channel tells where that cannot be done.
+
+    without : open files that the keeper shall not have.
+    run : what the foreign side does, with the wire and the limits, once it is locked in.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        pid = kernel.fork(confine.namespaces(tier))
+    except OSError as error:
+        Wire(socket.socket(fileno=os.dup(channel_fd))).send({"failed": str(error)})
+        return
+    if pid == 0:
+        try:
+            for fd in without:
+                os.close(fd)
+            keep(Wire(socket.socket(fileno=channel_fd)), wire_fd, (uid, gid), run)
+        finally:
+            os._exit(0)
+
+
+def keep(channel: Wire, wire_fd: int, ids: tuple[int, int], run: Callable[[int, Limits], None]) -> None:
     """Be the keeper of one session, from its order to its last word; call in a fresh fork.
 
-    run : what the foreign side does, with the wire and the limits, once it is locked in.
+    ids : the user and the group from before the fork.
     """
     order = Order(**channel.receive())
     try:
-        student = _raise_walls(order, wire_fd, channel, run)
+        student = _raise_walls(order, wire_fd, ids, run)
     except OSError as error:
         channel.send({"failed": str(error)})
         return
@@ -65,13 +89,14 @@ def keep(channel: Wire, wire_fd: int, run: Callable[[int, Limits], None]) -> Non
         channel.send(last_word)
 
 
-def _raise_walls(order: Order, wire_fd: int, channel: Wire, run: Callable[[int, Limits], None]) -> int:
+def _raise_walls(order: Order, wire_fd: int, ids: tuple[int, int], run: Callable[[int, Limits], None]) -> int:
     """Return the process id of the foreign code's process; raises OSError where a wall won't stand."""
     limits, readable = Limits(**order.limits), confine.readable_paths()
-    uid = confine.spare_uid(order.tier, readable)
     scratch = order.base
     if order.tier == "full":
-        _become_first_process(channel, confine.leave_namespaces)
+        confine.settle_in(*ids)
+    uid = confine.spare_uid(order.tier, readable)
+    if order.tier == "full":
         owner = uid if uid is not None else os.geteuid()
         confine.build_view(order.base, readable, limits, owner)
         scratch = confine.SCRATCH
@@ -87,12 +112,6 @@ def _raise_walls(order: Order, wire_fd: int, channel: Wire, run: Callable[[int, 
     if said != "locked in":
         raise OSError(said or "the process ended before it was locked in")
     return student
-
-
-def _become_first_process(channel: Wire, leave: Callable[[bool], None]) -> None:
-    leave(os.geteuid() == 0)
-    if os.fork():
-        os._exit(0)
 
 
 def _be_the_student(

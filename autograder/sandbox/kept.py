@@ -22,6 +22,7 @@ from autograder.sandbox.wire import ProtocolError, Wire
 
 START_S = 60.0
 WARM_UP_S = 300.0
+CLOSE_S = 2.0
 
 
 class WarmParent:
@@ -38,7 +39,7 @@ class WarmParent:
             self._process = start("warm", home, stdin=theirs, stderr=subprocess.DEVNULL)
         self._control = Wire(ours)
         try:
-            self._control.send({"torch": torch})
+            self._control.send({"torch": torch, "tier": tier})
             self._expect_ready(self._control, time.monotonic() + WARM_UP_S)
         except OSError:
             self.close()
@@ -66,8 +67,12 @@ class WarmParent:
     def close(self) -> None:
         """End the parent.  Its sessions end with their own graders' ends."""
         self._control.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            # It ends by itself now, once it has collected what its sessions used.
+            self._process.wait(CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     @staticmethod
     def _expect_ready(wire: Wire, deadline: float) -> None:

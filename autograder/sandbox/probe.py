@@ -132,21 +132,16 @@ def main() -> None:
 
 
 def _try_tier(tier: str, canary: Path) -> str:
-    from autograder.sandbox.keeper import keep
+    from autograder.sandbox.keeper import fork_keeper
 
     base = Path(tempfile.mkdtemp())
     channel, their_channel = socket.socketpair()
     wire, their_wire = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as listener, wire:
         port = listener.getsockname()[1]
-        if os.fork() == 0:
-            try:
-                channel.close()
-                wire.close()
-                look = functools.partial(_look_for_holes, tier=tier, canary=canary, port=port)
-                keep(Wire(their_channel), their_wire.detach(), look)
-            finally:
-                os._exit(0)
+        look = functools.partial(_look_for_holes, tier=tier, canary=canary, port=port)
+        ours = [channel.fileno(), wire.fileno()]
+        fork_keeper(tier, their_channel.fileno(), their_wire.fileno(), look, without=ours)
         their_channel.close()
         their_wire.close()
         return _hear(Wire(channel), Wire(wire), {"tier": tier, "base": str(base), "limits": asdict(Limits())})

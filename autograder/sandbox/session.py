@@ -2,10 +2,11 @@
 
 Theory of operation
 -------------------
-A `Sandbox` belongs to one grader and one thread.  Each `Session` is one process tree that runs a
-notebook's cells and is asked to call what they defined.  Everything that comes back is checked:
-who answers (the request's id), when (a deadline), and what (a message of the right form).  At
-the first thing that does not fit the session is ended and says why, once and for all.
+A `Sandbox` belongs to one grader, whose threads may share it; a `Session` belongs to one thread.
+It is one process tree that runs a notebook's cells and is asked to call what they defined.
+Everything that comes back is checked: who answers (the request's id), when (a deadline), and what
+(a message of the right form).  At the first thing that does not fit the session is ended and says
+why, once and for all.
 """
 
 from __future__ import annotations

@@ -119,6 +119,17 @@ def test_do_other_values_make_another_casebook(casebook, factor):
     assert not casebooks_agree(casebook, changed(casebook, spoil))
 
 
+@pytest.mark.parametrize("change", [0, 1])
+def test_are_whole_numbers_of_any_size_compared_exactly(casebook, change):
+    def with_large(extra):
+        def put(prepared):
+            prepared.cases[0].expected["result"] = np.array([10**30 + extra], dtype=object)
+
+        return changed(casebook, put)
+
+    assert casebooks_agree(with_large(0), with_large(change)) is not bool(change)
+
+
 def test_do_other_words_make_another_casebook(casebook):
     assert not casebooks_agree(casebook, changed(casebook, lambda e: e.hints.append("A third hint.")))
 

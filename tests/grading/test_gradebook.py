@@ -111,6 +111,28 @@ def test_does_a_changed_lesson_with_submissions_say_what_to_do(writer, results, 
         Writer(here.course, here.lesson, here.key, b"")
 
 
+def test_is_a_student_written_whole_or_not_at_all(writer, results, gradebook, monkeypatch):
+    writer.write("ada", {TRACK: results["wrong"]}, None)
+
+    def fail(*_):
+        raise RuntimeError("no room on the disk")
+
+    monkeypatch.setattr(Writer, "_settle", fail)
+    with pytest.raises(RuntimeError):
+        writer.write("ada", {TRACK: results["right"]}, None)
+    with pytest.raises(RuntimeError):
+        writer.write("ben", {TRACK: results["right"]}, None)
+    assert notebook_of(gradebook, "ada").score == 0
+    with pytest.raises(MissingEntry):
+        notebook_of(gradebook, "ben")
+
+
+def test_may_pages_be_left_out(classroom, desk):
+    desk.submit(classroom, "ada", desk.bytes(RIGHT))
+    assert grade(classroom, pages=False).rows[0]["score"] == 5
+    assert not list((classroom / "grading").glob("feedback/*"))
+
+
 def test_are_nbgraders_steps_kept_but_one():
     from nbgrader.converters import Autograde
     from nbgrader.preprocessors import Execute

@@ -39,7 +39,16 @@ def test_are_fresh_cases_those_of_the_seed(desk):
 
 def test_are_known_mistakes_only_drawn_to_explain(desk):
     assert not desk.key.fresh("scaled", TRACK, 1).mistakes
-    assert set(desk.key.explained("scaled", TRACK, 1).mistakes) == {"added", "divided"}
+    assert set(desk.key.explained(desk.key.fresh("scaled", TRACK, 1)).mistakes) == {"added", "divided"}
+
+
+def test_are_the_known_mistakes_outputs_found_when_asked_for(desk):
+    drawn = desk.key.fresh("scaled", TRACK, 1)
+    case = desk.key.explained(drawn).cases[0]
+    arguments = case.arguments
+    assert set(case.wrong) == {"added", "divided"}
+    assert (case.wrong["added"]["result"] == arguments["x"] + arguments["factor"]).all()
+    assert not drawn.cases[0].wrong
 
 
 def test_how_many_points_has_a_notebook(desk):
