@@ -37,7 +37,7 @@ def shared_points(rng):
 
 def same_points(rng):
     """Draw forty points that are queries and keys at once; rounding leaves some below zero."""
-    both = 10 * rng.normal(size=(40, 7))
+    both = 10 * rng.normal(size=(40, 30))
     return {"queries": both, "keys": both.copy()}
 
 

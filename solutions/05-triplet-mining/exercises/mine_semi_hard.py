@@ -120,18 +120,17 @@ def mine_semi_hard(embeddings, labels, margin):
     return np.array(kept).reshape(len(kept), 3).astype(float)
 """
 
-TORCH_MASKED_MINIMUM = """
+TORCH_SORTED = """
 def mine_semi_hard(embeddings, labels, margin):
-    distances = pairwise_squared_distances(embeddings).detach()
-    pairs = anchor_positive_pairs(labels)
-    negatives = torch.full((len(pairs),), -1)
-    for chunk in torch.arange(len(pairs)).split(64):
-        a, p = pairs[chunk].T
-        near = distances[a, p][:, None]
-        inside = (labels[a][:, None] != labels) & (distances[a] > near) & (distances[a] < near + margin)
-        best, at = distances[a].where(inside, torch.inf).min(dim=1)
-        negatives[chunk] = torch.where(best < torch.inf, at, -1)
-    return torch.cat([pairs, negatives[:, None]], dim=1)[negatives >= 0]
+    with torch.no_grad():
+        distances = pairwise_squared_distances(embeddings)
+        same = labels.unsqueeze(1) == labels
+        ordered, order = distances.where(~same, torch.inf).sort(dim=1, stable=True)
+        at = torch.searchsorted(ordered, distances, right=True).clamp(max=len(labels) - 1)
+        chosen = ordered.gather(1, at)
+        found = same & (chosen > distances) & (chosen < distances + margin)
+        found.fill_diagonal_(False)
+        return torch.column_stack([*found.nonzero().T, order.gather(1, at)[found]])
 """
 
 TORCH_ROWS = """
@@ -151,18 +150,19 @@ def mine_semi_hard(embeddings, labels, margin):
     return torch.cat(parts) if parts else labels.new_zeros((0, 3))
 """
 
-TORCH_PER_POSITIVE = """
+TORCH_CLASS_BY_CLASS = """
 def mine_semi_hard(embeddings, labels, margin):
     distances = pairwise_squared_distances(embeddings.detach())
-    other = labels[:, None] != labels
     found = []
-    for p in range(len(labels)):
-        limit = distances[:, p : p + 1]
-        masked = distances.where(other & (distances > limit) & (distances < limit + margin), torch.inf)
-        best, at = masked.min(dim=1)
-        for a in ((best < torch.inf) & (labels == labels[p])).nonzero()[:, 0].tolist():
-            if a != p:
-                found.append((a, p, int(at[a])))
+    for name in labels.unique():
+        friends, others = (labels == name).nonzero()[:, 0], (labels != name).nonzero()[:, 0]
+        if len(others):
+            near, far = distances[friends][:, friends, None], distances[friends][:, None, others]
+            best, at = far.where((far > near) & (far < near + margin), torch.inf).min(dim=2)
+            closest, members = others[at].tolist(), friends.tolist()
+            for i, j in (best < torch.inf).nonzero().tolist():
+                if i != j:
+                    found.append((members[i], members[j], closest[i][j]))
     return torch.tensor(sorted(found), dtype=torch.int32).reshape(-1, 3)
 """
 
@@ -175,10 +175,11 @@ exercise = Exercise(
     kind=Function(integer=True),
     hints=[
         "Stay with one anchor. All you need of it is one row of your distance table: B numbers, not B².",
-        "Sort the row's negatives by distance. Where in that order does a positive's distance belong, and which "
-        "negative stands right after it?",
-        "A binary search with side 'right' finds the first negative strictly farther than the positive. Then ask "
-        "whether it lies inside the margin, and map its place in the sorted order back to its place in the batch.",
+        "Of that row, which negatives are farther than the positive? The closest of them is the only one that can be "
+        "semi-hard and closest at once; the margin decides.",
+        "Either send what is too close to infinity and take the minimum, for a block of pairs at a time. Or sort the "
+        "negatives once: bisection on side 'right' finds the first that is strictly farther, and its place in the sorted "
+        "order must be mapped back to its place in the batch.",
     ],
     oracle=oracle,
     cases=[
@@ -322,10 +323,10 @@ exercise = Exercise(
             "Right, but a (B, B, B) table was built. For FaceNet's batch of 1800 that is 5.8 billion entries.",
             edit=[
                 (
-                    "same = labels[:, None] == labels[None, :]",
-                    "same = labels[:, None] == labels[None, :]\n"
+                    "        triplets = []\n",
+                    "        triplets = []\n"
                     "        cube = distances[:, None, :] < distances[:, :, None] + margin\n"
-                    "        assert cube.ndim == 3",
+                    "        assert cube.ndim == 3\n",
                 )
             ],
             breaks="memory",
@@ -336,8 +337,8 @@ exercise = Exercise(
         Right("masked_minimum", source=MASKED_MINIMUM, track="from_scratch"),
         Right("sorted_scan", source=SORTED_SCAN, track="from_scratch"),
         Right("bisection", source=BY_BISECTION, track="from_scratch"),
-        Right("in_chunks", source=TORCH_MASKED_MINIMUM, track="pytorch"),
+        Right("sorted_rows", source=TORCH_SORTED, track="pytorch"),
         Right("anchor_by_anchor", source=TORCH_ROWS, track="pytorch"),
-        Right("positive_by_positive", source=TORCH_PER_POSITIVE, track="pytorch"),
+        Right("class_by_class", source=TORCH_CLASS_BY_CLASS, track="pytorch"),
     ],
 )

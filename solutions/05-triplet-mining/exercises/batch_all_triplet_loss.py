@@ -97,31 +97,33 @@ def batch_all_triplet_loss(embeddings, labels, margin):
     return total, above
 """
 
-TORCH_ANCHOR_BY_ANCHOR = """
+TORCH_CLASS_BY_CLASS = """
 def batch_all_triplet_loss(embeddings, labels, margin):
     distances = pairwise_squared_distances(embeddings)
     total, above = distances.sum() * 0, 0
-    for a, row in enumerate(distances.unbind()):
-        friends = labels == labels[a]
-        others = row[~friends]
-        friends[a] = False
-        losses = (row[friends][:, None] - others[None] + margin).clamp(min=0)
-        total = total + losses.sum()
-        above += int(torch.count_nonzero(losses))
+    for name in labels.unique():
+        friends = labels == name
+        far = distances[friends][:, ~friends]
+        near = distances[friends][:, friends]
+        for k, row in enumerate(near.unbind(dim=1)):  # one positive for the whole class
+            losses = (row[:, None] - far + margin).clamp(min=0)
+            losses = losses * (torch.arange(len(row)) != k)[:, None]
+            total = total + losses.sum()
+            above += int(torch.count_nonzero(losses))
     return total, torch.tensor(above)
 """
 
 TORCH_WEIGHTS = """
 def batch_all_triplet_loss(embeddings, labels, margin):
     distances = pairwise_squared_distances(embeddings)
-    fixed, same = distances.detach(), labels[:, None] == labels
-    weights, above = torch.zeros_like(fixed), 0
-    for a in range(len(labels)):
-        friends = same[a].nonzero()[:, 0]
-        friends = friends[friends != a]
-        hit = ~same[a] & (fixed[a] < fixed[a, friends][:, None] + margin)
-        weights[a, friends] += hit.sum(dim=1)
-        weights[a] -= hit.sum(dim=0)
+    fixed, weights, above = distances.detach(), torch.zeros_like(distances), 0
+    for name in labels.unique():
+        friends = (labels == name).nonzero()[:, 0]
+        rows = fixed[friends]
+        hit = (labels != name) & (rows[:, None] < rows[:, friends][:, :, None] + margin)
+        hit[range(len(friends)), range(len(friends))] = False
+        weights[friends] -= hit.sum(dim=1)
+        weights[friends[:, None], friends] += hit.sum(dim=2)
         above += int(hit.sum())
     return (weights * distances).sum() + margin * above, above
 """
@@ -270,7 +272,7 @@ exercise = Exercise(
         Right("negative_by_negative", source=NEGATIVE_BY_NEGATIVE, track="from_scratch"),
         Right("sorted_and_stopped", source=SORTED_FROM_BELOW, track="from_scratch"),
         Right("pairs_in_chunks", source=TORCH_PAIRS_IN_CHUNKS, track="pytorch"),
-        Right("anchor_by_anchor", source=TORCH_ANCHOR_BY_ANCHOR, track="pytorch"),
+        Right("class_by_class", source=TORCH_CLASS_BY_CLASS, track="pytorch"),
         Right("weights", source=TORCH_WEIGHTS, track="pytorch"),
     ],
 )
