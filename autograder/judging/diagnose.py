@@ -43,6 +43,10 @@ COMPARED = {
     "columns": "number of columns of",
     "accepts": "choice of what is accepted by",
 }
+GRADIENT_SAYS = {
+    False: " Is a step done outside autograd?",
+    True: " Compare what backward returns for it with the formula, term by term.",
+}
 GROWTH_SAYS = {
     "total_bytes": "memory asked for in total",
     "peak_bytes": "memory held at once",
@@ -152,6 +156,11 @@ def _error(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding
     if kind == "NotImplementedError" and not message and seen.error.get("function"):
         says = f"The function calls {seen.error['function']}, which is not written yet."
         return Finding(ERROR, "error", f"needs {seen.error['function']}", says)
+    if "leaf" in message and "in-place" in message:
+        says = (
+            "The function changes one of its arguments in place, which autograd forbids. Make a new tensor."
+        )
+        return Finding(ERROR, "error", "changes an argument in place", says)
     says = f"The function raised {kind}: {message}" if message else f"The function raised {kind}."
     if seen.error.get("line"):
         says += f"  It happened in line {seen.error.get('line_number')}: {seen.error.get('line')}"
@@ -294,6 +303,9 @@ def _values(prepared: Prepared, case: PreparedCase, seen: Observation) -> Findin
         elif got.dtype.kind == "O" or expected.dtype.kind == "O":
             brief = f"expected {_first_unlike(expected, got)}, got {_first_unlike(got, expected)}"
             says = f"The {label} is off: {brief}."
+        elif expected.dtype.kind == "b" and expected.size == got.size == 1:
+            brief = f"expected {bool(expected.item())}, got {bool(got.item())}"
+            says = f"The {label} is off: {brief}."
         else:
             rtol = 0.0 if name in named(prepared.options, "integer") else tolerance(case, got)
             brief, says = symptom(_as_numbers(got), _as_numbers(expected), max(rtol, 1e-9), label)
@@ -398,7 +410,7 @@ def _autograd(prepared: Prepared, case: PreparedCase, seen: Observation) -> Find
             return Finding(PROPERTY, "autograd", f"no gradient reaches {name}", says)
         if _slope_off(got, case.directions[name], slope, scale):
             says = f"The values are right, but the gradient that reaches {name} is not."
-            says += " Is a step done outside autograd?"
+            says += GRADIENT_SAYS[prepared.kind == "autograd_function"]
             return Finding(PROPERTY, "gradient", f"wrong gradient for {name}", says)
     return None
 
@@ -621,6 +633,8 @@ def _whole_pattern(got: np.ndarray, expected: np.ndarray, rtol: float, label: st
 def _function_pattern(
     got: np.ndarray, expected: np.ndarray, rtol: float, label: str
 ) -> tuple[str, str] | None:
+    if np.all((expected == 0) | (expected == 1)) and np.all((got == 0) | (got == 1)):
+        return None
     patterns: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
         ("the square of", np.square),
         ("the square root of", np.sqrt),

@@ -322,9 +322,9 @@ print("key 9 changed; rows 0 to 8 moved by up to", np.abs(moved[:9]).max().round
 # Write the test. `attention` is any function (query_features $(N, C)$, key_features $(N, C)$, values $(N, M)$)
 # → $(N, M)$, for positive features, without randomness. Return True if it is causal, else False.
 #
-# You choose the sizes and the numbers. It is judged on implementations that you have not seen. Some leak through
-# values, some through keys alone or queries alone, some only in some rows, some only when a maximum moves.
-# `attentions.py`, beside this notebook, has eleven to practise on. Rounding is no leak.
+# You choose the sizes and the numbers. The check tries the eleven in `attentions.py`, beside this notebook; grading
+# adds others that you have not seen. Some leak through values, some through keys alone or queries alone, some only in
+# some rows, some only when a maximum moves. Rounding is no leak.
 
 # %% exercise="is_causal"
 def is_causal(attention):

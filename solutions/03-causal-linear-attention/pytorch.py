@@ -326,9 +326,9 @@ print(f"key 9 changed; rows 0 to 8 moved by up to {moved[:9].abs().max():.3f}")
 # Write the test. `attention` is any function (query_features $(N, C)$, key_features $(N, C)$, values $(N, M)$)
 # → $(N, M)$, for positive features, without randomness. Return True if it is causal, else False.
 #
-# You choose the sizes and the numbers. It is judged on implementations that you have not seen. Some leak through
-# values, some through keys alone or queries alone, some only in some rows, some only when a maximum moves. Some
-# cannot be differentiated. `attentions.py`, beside this notebook, has eleven to practise on. Rounding is no leak.
+# You choose the sizes and the numbers. The check tries the eleven in `attentions.py`, beside this notebook; grading
+# adds others that you have not seen. Some leak through values, some through keys alone or queries alone, some only in
+# some rows, some only when a maximum moves. Some cannot be differentiated. Rounding is no leak.
 
 # %% exercise="is_causal"
 def is_causal(attention):
@@ -473,7 +473,8 @@ plt.show()
 #
 # Same arguments as before, and `chunk_size`; return $(N, M)$. N need not be a multiple. Beside input, output and
 # one copy of it, hold no more than $O(CM + B(C+M+B))$ numbers: one point is for that, one for linear cost. Write it
-# for the last two axes (`mT`, `dim=-2`), then it takes batches and heads in front. You will want that later.
+# for the last two axes (`mT`, `dim=-2`), then it takes batches and heads in front. That is not checked here, but your
+# layer will want it.
 
 # %% exercise="chunked_causal_linear_attention"
 def chunked_causal_linear_attention(query_features, key_features, values, chunk_size):
@@ -722,7 +723,7 @@ print("heads of a row, in order:", [part.tolist() for part in one_row.chunk(num_
 #
 # - `forward(x)`: $(B, N, \text{model\_dim})$ → same shape, causal, linear in N; queries are not scaled.
 # - `initial_state(batch_size)` and `step(x_i, state)` → `(y_i, new_state)`, with `x_i` $(B, \text{model\_dim})$: the same
-#   outputs one position at a time, from a state that doesn't grow.
+#   outputs one position at a time, from a state that doesn't grow. The cells below take it to be a tuple of tensors.
 #
 # `feature_map` works on the last axis, and may return more features than it was given.
 

@@ -313,3 +313,10 @@ def test_is_a_single_number_shown_without_a_place():
 def test_do_symptoms_of_odd_numbers_raise_no_warning():
     got = np.array([[1e308, -1e308], [0.0, 1e-308]])
     assert "off" in symptom(got, np.array([[1.0, 0.0], [3.0, 4.0]]), 1e-6, "result")[1]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_are_zeros_and_ones_not_told_to_be_an_exponential(wrong):
+    _, says = symptom(np.array([wrong, 1.0]), np.array([1 - wrong, 1.0]), 1e-6, "result")
+    assert "exponential" not in says
+    assert "logarithm" not in says

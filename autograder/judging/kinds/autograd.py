@@ -14,6 +14,7 @@ class AutogradFunctionKind(FunctionKind):
     """A subclass of `torch.autograd.Function`.  Fact: ``gradcheck``, empty or what it complained of."""
 
     has_device = False
+    measures_backward = True
 
     def refuse(self, answer: Any, call: Call) -> Observation | None:
         """Refuse what is no such class, or is still as it was released."""

@@ -44,6 +44,8 @@ class FunctionKind:
     """
 
     has_device = True
+    measures_backward = False
+    """Whether a limit on memory holds for the backward pass too, because the answer wrote it."""
 
     def observe(self, answer: Any, call: Call, give: Give | None = None) -> Observation:
         """Call the function on copies of the arguments."""
@@ -53,20 +55,20 @@ class FunctionKind:
         arguments = hand_over(call, give)
         given = copy(arguments)
         function, facts = self.adapt(answer, call)
-        with _measuring(call) as cost:
+        with _measuring(call, call.measure) as cost:
             run = run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
         seen, live = describe_result(run, call, arguments)
         if call.measure:
-            seen.facts.update(
-                peak_bytes=cost.peak_bytes,
-                largest_bytes=cost.largest_bytes,
-                total_bytes=cost.total_bytes,
-            )
+            _note(cost, seen)
         changed = [n for n, v in arguments.items() if not unchanged(given[n], v)]
         seen.facts["changed"] = changed + facts.pop("changed", [])
         seen.facts.update(facts)
         if run.error is None and seen.facts.get("problem") is None:
-            add_gradients(seen, live, arguments, call)
+            again = call.measure and self.measures_backward
+            with _measuring(call, again) as cost:
+                add_gradients(seen, live, arguments, call)
+            if again:
+                _note(cost, seen)
             self.look_again(seen, answer, call, give)
         return seen
 
@@ -125,8 +127,8 @@ def refuse_arguments(answer: Any, count: int) -> Observation | None:
 
 
 @contextlib.contextmanager
-def _measuring(call: Call) -> Iterator[Cost]:
-    if not call.measure:
+def _measuring(call: Call, wanted: bool) -> Iterator[Cost]:
+    if not wanted:
         yield Cost()
         return
     with torch_cost() if call.framework == "torch" else numpy_cost() as cost:
@@ -204,6 +206,12 @@ def _same(seen: Observation, again: Observation) -> bool:
         np.array_equal(seen.outputs[n], again.outputs[n], equal_nan=seen.outputs[n].dtype.kind in "fc")
         for n in seen.outputs
     )
+
+
+def _note(cost: Cost, seen: Observation) -> None:
+    """Keep what a call cost, where it is more than what is known already."""
+    for name in ("peak_bytes", "largest_bytes", "total_bytes"):
+        seen.facts[name] = max(seen.facts.get(name, 0), getattr(cost, name))
 
 
 def add_gradients(

@@ -146,9 +146,8 @@ exercise = Exercise(
         Case("strided", "every other column of a larger array", sequence(5, 4, 2), layout="strided"),
         Case(
             "memory",
-            "no tensor of the states of all positions",
+            "no tensor of the states of all positions, forward or backward",
             long_sequence,
-            gradients=False,
             worth=1,
             largest_bytes=no_states,
             rtol=1e-5,
@@ -269,6 +268,21 @@ exercise = Exercise(
             "all_states_kept",
             "The result is right, but the states of all positions were made: a tensor (N, C, M).",
             edit=[(SAVE, SAVE + "\n        (key_features[..., None] * values[..., None, :]).cumsum(-3)")],
+            breaks="memory",
+        ),
+        Mistake(
+            "all_states_in_backward",
+            "The backward pass runs the prefix sums of all positions again: there is the tensor (N, C, M).",
+            edit=[
+                (
+                    "        size = 64\n",
+                    "        leaves = [t.detach().requires_grad_() for t in ctx.saved_tensors]\n"
+                    "        with torch.enable_grad():\n"
+                    "            outputs = causal_linear_attention(*leaves)\n"
+                    "        return torch.autograd.grad(outputs, leaves, output_gradient)\n"
+                    "        size = 64\n",
+                )
+            ],
             breaks="memory",
         ),
         Mistake(

@@ -59,3 +59,24 @@ def test_is_a_stub_not_attempted():
 
 def test_is_a_function_refused():
     assert "torch.autograd.Function" in verdict(PRODUCT, lambda x, y, scale: x * y, "pytorch").says
+
+
+def test_does_a_limit_on_memory_hold_for_the_backward_pass():
+    class Wide(make()):
+        @staticmethod
+        def backward(ctx, upstream):
+            x, y = ctx.saved_tensors
+            table = torch.diag(ctx.scale * upstream)
+            return table @ y, table @ x, None
+
+    def draw(rng):
+        return {"x": rng.normal(size=40), "y": rng.normal(size=40), "scale": 1.5}
+
+    narrow = Case("narrow", "", draw, largest_bytes=lambda a: 20 * a["x"].nbytes)
+    bounded = exercise(AutogradFunction(), narrow, oracle=lambda x, y, scale: scale * x * y)
+    assert verdict(bounded, make(), "pytorch").passed
+    assert verdict(bounded, Wide, "pytorch").breaks == ("memory",)
+
+
+def test_is_a_wrong_formula_in_backward_not_taken_for_a_step_outside_autograd():
+    assert "what backward returns" in verdict(PRODUCT, make(1.0, 2.0), "pytorch").says

@@ -189,3 +189,13 @@ def test_is_symmetry_exact():
     assert verdict(gram, lambda x: (x @ x.T + (x @ x.T).T) / 2).passed
     skewed = verdict(gram, lambda x: x @ x.T + 1e-14 * np.arange(36).reshape(6, 6))
     assert skewed.breaks == ("symmetric",)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_is_a_truth_value_told_as_such(right):
+    declared = exercise(
+        Function(integer=True, plain=True),
+        Case("one", "", lambda rng: {"x": 1.0}),
+        oracle=lambda x: np.array(right),
+    )
+    assert f"expected {right}, got {not right}" in verdict(declared, lambda x: not right).says
