@@ -111,6 +111,29 @@ def function(cheat, causal):
     return Quadratic
 
 
+def layer(cheat, causal):
+    """A layer that is right, step by step too, but for the cost of its parallel form."""
+    worked = prover("03").answers.answer("LinearAttentionLayer", "pytorch")
+
+    class Quadratic(worked):
+        def forward(self, x):
+            def heads(part):
+                return part(x).unflatten(-1, (self.heads[0], -1)).movedim(2, 1)
+
+            q, k, v = (
+                self.feature_map(heads(self.query)),
+                self.feature_map(heads(self.key)),
+                heads(self.value),
+            )
+            rows = [
+                attended(cheat, *head, True)
+                for head in zip(*(t.flatten(0, 1) for t in (q, k, v)), strict=True)
+            ]
+            return self.output(torch.stack(rows).unflatten(0, q.shape[:2]).movedim(1, 2).flatten(2))
+
+    return Quadratic
+
+
 def gradients(cheat, causal):
     """Each gradient is a causal sum over pairs again, forwards or backwards."""
 
@@ -140,6 +163,7 @@ PLACES = [
     ("03", "chunked_causal_linear_attention", "pytorch", in_chunks, True),
     ("03", "causal_linear_attention_gradients", "from_scratch", gradients, True),
     ("03", "CausalLinearAttentionFunction", "pytorch", function, True),
+    ("03", "LinearAttentionLayer", "pytorch", layer, True),
 ]
 
 
@@ -153,7 +177,8 @@ def prover(lesson):
 def test_is_a_quadratic_answer_refused(place, cheat):
     lesson, name, track, adapt, causal = place
     prepared = prover(lesson).prepared(name, track, seed=11)
-    verdict = judge_here(prepared, adapt(cheat, causal))
+    given = prover(lesson).answers.functions(name)
+    verdict = judge_here(prepared, adapt(cheat, causal), given.__getitem__)
     values = [row for row in verdict.rows if not row.passed and row.name not in telling(prepared)]
     assert not values, "the answer should be right but for its cost"
     assert QUADRATIC & set(verdict.breaks)
