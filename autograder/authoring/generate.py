@@ -25,6 +25,8 @@ from autograder.authoring.reader import Cell, LessonSource, Source, without_mark
 from autograder.judging.exercise import Exercise, ExerciseError, Written
 
 EXECUTE_LIMIT_S = 900
+COURSE_ID = "default_course"
+"""What nbgrader calls a course whose steps name none; PostgreSQL insists on a name, the same everywhere."""
 
 
 # ----------------------------------------------------------------------------------- cell by cell
@@ -160,8 +162,7 @@ def generate_assignment(root: Path, lesson: str, db_url: str) -> None:
     config = Config()
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.db_url = db_url
-    # nbgrader's steps name no course and get this one; PostgreSQL insists that there is one.
-    config.CourseDirectory.course_id = "default_course"
+    config.CourseDirectory.course_id = COURSE_ID
     config.CourseDirectory.assignment_id = lesson
     config.GenerateAssignment.preprocessors = preprocessors()
     config.ClearMarkScheme.enforce_metadata = False

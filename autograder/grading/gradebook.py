@@ -113,7 +113,7 @@ class Writer:
         config = Config()
         config.CourseDirectory.root = str(self.course.root)
         config.CourseDirectory.db_url = self.course.db_url
-        config.CourseDirectory.course_id = "default_course"
+        config.CourseDirectory.course_id = generate.COURSE_ID
         config.CourseDirectory.assignment_id = self.lesson.name
         # nbgrader copies what lies beside the source to every student; nothing reads it there.
         config.CourseDirectory.ignore.append("casebook.npz")

@@ -45,7 +45,10 @@ class Asking:
         self._thread: threading.Thread | None = None
 
     def give(self, name: str) -> Callable[..., Any]:
-        """Return a stand-in for a function of the grader's."""
+        """Return a stand-in for a function of the grader's; foreign threads may call it, so ours starts before them."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._exchange_all, daemon=True)
+            self._thread.start()
         return stand_in(self._call_back, name, self._framework)
 
     def __enter__(self) -> Asking:
@@ -58,9 +61,6 @@ class Asking:
             self._thread.join()
 
     def _call_back(self, name: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._exchange_all, daemon=True)
-            self._thread.start()
         box: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._todo.put((name, request, box))
         told = box.get()
