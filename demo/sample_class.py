@@ -37,7 +37,7 @@ class Maker:
 
     def released(self) -> Notebook:
         """Return the notebook as students get it."""
-        path = ROOT / "notebooks" / LESSON / f"{self.track}.ipynb"
+        path = ROOT / "notebooks" / self.lesson.name / f"{self.track}.ipynb"
         return dict(json.loads(path.read_text("utf-8")))
 
     def solution(self, name: str) -> str:
@@ -66,7 +66,7 @@ class Maker:
             name = cell["metadata"].get("nbgrader", {}).get("grade_id")
             if name in answers:
                 cell["source"] = answers[name]
-            elif essay and name == "explain_factors":
+            elif essay and name in self.source.names("written"):
                 cell["source"] = essay
         return notebook
 

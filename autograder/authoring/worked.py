@@ -27,7 +27,7 @@ from autograder.judging.exercise import (
     Right,
     Written,
 )
-from autograder.judging.prepare import Mistaken
+from autograder.judging.prepare import Mistaken, framework
 
 Answer = Any
 
@@ -130,8 +130,7 @@ class LessonAnswers:
         return [m.id for m in mistakes if m.breaks is not None and self.home(name, m) == track]
 
     def _mistaken(self, name: str, mistake: Mistake) -> Mistaken:
-        framework = "torch" if self.home(name, mistake) == "pytorch" else "numpy"
-        return Mistaken(self.mistake(name, mistake), framework)
+        return Mistaken(self.mistake(name, mistake), framework(self.home(name, mistake)))
 
     def functions(self, name: str) -> dict[str, Callable[..., Any]]:
         """Return the functions that arguments of an exercise may name: the public part's and the judge's."""

@@ -24,7 +24,7 @@ from autograder.grading import roomy
 from autograder.grading.graft import Released
 from autograder.grading.roomy import Roomy
 from autograder.judging.exercise import Derivation, Derivations, Written
-from autograder.judging.prepare import Mistaken, Prepared, explain, prepare
+from autograder.judging.prepare import Mistaken, Prepared, explain, framework, prepare
 
 SECRET = "secret.key"
 
@@ -85,11 +85,11 @@ class LessonKey:
         """Return the points of a notebook."""
         return sum(self.source.exercises[name].points for name in self.released[track].names)
 
-    def fresh(self, name: str, track: str, seed: int) -> Prepared:
-        """Draw an exercise's cases, without the known mistakes' outputs."""
+    def fresh(self, name: str, track: str, seed: int, only: str | None = None) -> Prepared:
+        """Draw an exercise's cases, or only the one of a name, without the known mistakes' outputs."""
         exercise = self.source.exercises[name]
         if not isinstance(exercise.kind, (Derivation, Derivations, Written)):
-            return prepare(name, exercise, track, seed, functions=self.functions(name))
+            return prepare(name, exercise, track, seed, functions=self.functions(name), only=only)
         # There is nothing to draw, and the mistakes' lines take long to read.
         if (name, track) not in self._undrawn:
             self._undrawn[name, track] = prepare(name, exercise, track, 0)
@@ -110,8 +110,11 @@ class LessonKey:
         with self._lock:
             if (name, track) not in self._roomy:
                 cases = {case.name: case for case in exercise.cases}
-                worked = self.prover.answers.answer(name, track)
-                made = roomy.make(self.fresh(name, track, 0), cases, worked, self.functions(name))
+                # Where it stands in both tracks, NumPy's does as well, and PyTorch takes seconds to import.
+                home = self.source.tracks_of(name)[0]
+                worked = self.prover.answers.answer(name, home)
+                small = self.fresh(name, track, 0)
+                made = roomy.make(small, cases, worked, self.functions(name), framework(home))
                 self._roomy[name, track] = made
         return self._roomy[name, track]
 

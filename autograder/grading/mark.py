@@ -10,7 +10,8 @@ import threading
 from dataclasses import dataclass
 
 from autograder.grading import graft
-from autograder.grading.key import LessonKey, fresh_seed
+from autograder.grading.draws import Draws
+from autograder.grading.key import LessonKey
 from autograder.grading.reduce import Answers, Malformed, defined_names, read_cells, reduce
 from autograder.grading.run import Runner, RunResult
 from autograder.grading.store import Result, result_key
@@ -39,6 +40,7 @@ class Marker:
 
     def __init__(self, key: LessonKey, secret: bytes, tier: str | None = None) -> None:
         self.key, self.secret, self.tier = key, secret, tier
+        self.draws = Draws(key, secret)
         self._warm: Sandbox | None = None
         self._lock = threading.Lock()
 
@@ -79,13 +81,10 @@ class Marker:
         released = self.key.released[track]
         answers = reduce(read_cells(data), released.cells, released.names)
         grafted = graft.graft(released, answers)
-        seeds = {name: fresh_seed(self.secret, data, name) for name in released.names}
-        made: dict[str, Prepared] = {}
 
         def prepare(name: str, explain: bool) -> Prepared:
-            if name not in made:
-                made[name] = self.key.fresh(name, track, seeds[name])
-            return self.key.explained(made[name]) if explain else made[name]
+            drawn = self.draws.explained if explain else self.draws.fresh
+            return drawn(name, track, data)
 
         attempted = attempted_names(released, answers)
         run = Runner(

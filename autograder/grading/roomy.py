@@ -50,11 +50,16 @@ class Roomy:
 
 
 def make(
-    prepared: Prepared, cases: Mapping[str, Case], worked: Any, functions: Mapping[str, Callable[..., Any]]
+    prepared: Prepared,
+    cases: Mapping[str, Case],
+    worked: Any,
+    functions: Mapping[str, Callable[..., Any]],
+    framework: str,
 ) -> Roomy | None:
     """Return the call for the first case that limits the memory.
 
     cases : as they are declared, by name.
+    framework : what the worked solution takes its arguments as.
 
     None where there is no such case, or where the worked solution does not take repeated rows.
     """
@@ -67,7 +72,7 @@ def make(
     call = replace(
         asked, arguments=arguments, measure=False, repeat=False, upstream={}, properties=(), layout="plain"
     )
-    seen = observe(worked, call, functions.__getitem__)
+    seen = observe(worked, replace(call, framework=framework), functions.__getitem__)
     if seen.error is not None or not seen.outputs:
         return None
     room = BASE_BYTES + allowed + 6 * _bytes(arguments) + 4 * _bytes(seen.outputs)

@@ -12,13 +12,16 @@ Both give the same answer on a loaded laptop and an idle server.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
+
+from autograder.judging.values import is_tensor
 
 SMALL_BYTES = 256
 """Pieces below this are Python's own objects (the measuring makes some too) and aren't added up."""
@@ -45,8 +48,8 @@ class Cost:
 class _Meter:
     """Reads tracemalloc after every instruction; `settle` adds up what has risen since."""
 
-    def __init__(self, cost: Cost) -> None:
-        self.cost = cost
+    def __init__(self, cost: Cost, passed_over: tuple[str, ...]) -> None:
+        self.cost, self.passed_over = cost, passed_over
         tracemalloc.reset_peak()
         self.level = self.start = tracemalloc.get_traced_memory()[0]
 
@@ -62,8 +65,11 @@ class _Meter:
         self.level = now
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Follow a frame instruction by instruction, for `sys.settrace`."""
+        """Follow a frame instruction by instruction, for `sys.settrace`; one that is passed over, as a whole."""
         if event == "call":
+            if frame.f_code.co_filename.startswith(self.passed_over):
+                self.settle()
+                return None
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
         self.settle()
@@ -71,13 +77,16 @@ class _Meter:
 
 
 @contextmanager
-def numpy_cost() -> Iterator[Cost]:
-    """Measure what is allocated inside the block, by functions that the block calls."""
+def numpy_cost(passed_over: tuple[str, ...] = ()) -> Iterator[Cost]:
+    """Measure what is allocated inside the block, by functions that the block calls.
+
+    passed_over : beginnings of files' names; what their code asks for between two calls is one piece.
+    """
     cost = Cost()
     running, before = tracemalloc.is_tracing(), sys.gettrace()
     if not running:
         tracemalloc.start()
-    meter = _Meter(cost)
+    meter = _Meter(cost, passed_over)
     sys.settrace(meter.trace)
     try:
         yield cost
@@ -105,8 +114,8 @@ def _products() -> dict[Any, Callable[..., int]]:
 @contextmanager
 def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
     """Measure the tensors that operations inside the block make, and NumPy's memory beside them."""
+    import torch
     from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
 
     tensors, products = Cost(), _products()
 
@@ -116,13 +125,13 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
         ) -> Any:
             result = func(*args, **(kwargs or {}))
             packet = getattr(func, "_overloadpacket", None)
-            tensors.called.add(str(packet).removeprefix("aten."))
+            tensors.called.add(_name_of(packet))
             if packet in products:
                 tensors.operations += products[packet](*args, **(kwargs or {}), out_val=result)
-            known = {_place(leaf) for leaf in tree_leaves((args, kwargs)) if hasattr(leaf, "untyped_storage")}
-            for leaf in tree_leaves(result):
-                if hasattr(leaf, "untyped_storage") and _place(leaf) not in known:
-                    size = leaf.untyped_storage().nbytes()
+            known = {_place(tensor) for tensor in _tensors((*args, *(kwargs or {}).values()))}
+            for tensor in _tensors((result,)):
+                if _place(tensor) not in known:
+                    size = tensor.untyped_storage().nbytes()
                     tensors.total_bytes += size
                     tensors.largest_bytes = max(tensors.largest_bytes, size)
             return result
@@ -133,7 +142,9 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
             yield tensors
         tensors.peak_bytes = tensors.largest_bytes
         return
-    with numpy_cost() as cost, Watch():  # type: ignore[no-untyped-call]
+    # PyTorch runs hundreds of Python instructions around each operation, and this file some more.
+    own = (os.path.dirname(torch.__file__) + os.sep, __file__)
+    with numpy_cost(own) as cost, Watch():  # type: ignore[no-untyped-call]
         yield cost
     cost.peak_bytes = max(cost.peak_bytes, tensors.largest_bytes)
     cost.largest_bytes = max(cost.largest_bytes, tensors.largest_bytes)
@@ -155,6 +166,20 @@ def _warm() -> None:
 
     with Pass():  # type: ignore[no-untyped-call]
         torch.ones(2).sum()
+
+
+@functools.cache
+def _name_of(packet: Any) -> str:
+    return str(packet).removeprefix("aten.")
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield the tensors among an operation's arguments or results, in lists too: its schema knows nothing deeper."""
+    for value in values:
+        if is_tensor(value):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
 
 
 def _place(tensor: Any) -> int:

@@ -96,6 +96,11 @@ class Mistaken:
     framework: str = "numpy"
 
 
+def framework(track: str) -> str:
+    """Return what arguments are handed over as in a track: "torch" in the PyTorch track, else "numpy"."""
+    return "torch" if track == "pytorch" else "numpy"
+
+
 @dataclass
 class Prepared:
     """An exercise as data: what a casebook holds and a verdict is reached from.
@@ -130,8 +135,8 @@ class Prepared:
 
     @property
     def framework(self) -> str:
-        """What arguments are handed over as: "torch" in the PyTorch track, else "numpy"."""
-        return "torch" if self.track == "pytorch" else "numpy"
+        """What arguments are handed over as."""
+        return framework(self.track)
 
     def call(self, case: PreparedCase, wall_limit_s: float = 10.0, cpu_outside: bool = False) -> Call:
         """Say how to call an answer on one of the cases.
@@ -162,6 +167,7 @@ def prepare(
     breaking: Collection[str] = (),
     public: bool = False,
     functions: Mapping[str, Callable[..., Any]] | None = None,
+    only: str | None = None,
 ) -> Prepared:
     """Draw the cases of an exercise for a track.
 
@@ -172,6 +178,7 @@ def prepare(
     breaking : ids of the known mistakes that break a property in this track.
     public : True leaves out cases that only the judge may use.
     functions : those of the exercise's public part, which `Given` arguments may name.
+    only : the one case to draw; it is what it would be among all of them.
 
     Raises
     ------
@@ -202,8 +209,20 @@ def prepare(
             told = {"values": sample(statement, mistake.line or ""), "chain": mistake.chain}
             prepared.mistakes[mistake.id].update(told)
     elif not isinstance(kind, Written):
-        _Preparer(prepared, exercise, seed, wrong or {}, functions or {}).prepare(public)
+        _Preparer(prepared, exercise, seed, wrong or {}, functions or {}).prepare(public, only)
     return prepared
+
+
+def cases_of(exercise: Exercise, track: str, public: bool = False) -> list[Case]:
+    """Return the cases of an exercise in a track, as they are declared.
+
+    public : True leaves out cases that only the judge may use.
+    """
+    return [
+        case
+        for case in exercise.cases
+        if not (public and case.only_judge) and (not case.tracks or track in case.tracks)
+    ]
 
 
 def _seal(prepared: Prepared, exercise: Exercise, kind: Reply, seed: int) -> None:
@@ -239,17 +258,15 @@ class _Preparer:
         self.functions = {**functions, **exercise.given}
         self.options = prepared.options
 
-    def prepare(self, public: bool) -> None:
-        """Draw all cases."""
-        track, name = self.prepared.track, self.prepared.name
-        chosen = [
-            case
-            for case in self.exercise.cases
-            if not (public and case.only_judge) and (not case.tracks or track in case.tracks)
-        ]
+    def prepare(self, public: bool, only: str | None) -> None:
+        """Draw all cases, or only the one of a name."""
+        name = self.prepared.name
+        chosen = cases_of(self.exercise, self.prepared.track, public)
         if len({case.name for case in chosen}) != len(chosen) or not chosen:
             raise ExerciseError(f"{name}: cases need names of their own, and at least one case")
         for index, case in enumerate(chosen):
+            if only not in (None, case.name):
+                continue
             entropy = [self.seed, zlib.crc32(f"{name}/{case.name}".encode())]
             made = self._case(case, np.random.default_rng(entropy))
             made.repeat = index == 0 and self.prepared.kind != "trained"

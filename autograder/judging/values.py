@@ -16,8 +16,9 @@ GIVEN, SEED = "$function", "$seed"
 
 def is_tensor(value: Any) -> bool:
     """Whether the value is a PyTorch tensor; PyTorch is not imported for that."""
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(isinstance(value, torch.Tensor))
+    # While another thread is importing it, it has no Tensor yet, and nobody here has one either.
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return tensor is not None and bool(isinstance(value, tensor))
 
 
 # --------------------------------------------------------------------------------------- inwards

@@ -28,6 +28,15 @@ from autograder.sandbox.terms import Limits
 from autograder.sandbox.wire import Wire
 
 
+_FIRST_CELL = """
+import autograder
+lesson = autograder.lesson("rehearsal", track="from_scratch")
+def f(x):
+    return x
+f(1)
+"""
+
+
 def main() -> None:
     """Warm up, say so, and fork a keeper for each pair of sockets until the grader hangs up."""
     control = Wire(socket.socket(fileno=os.dup(0)))
@@ -60,7 +69,7 @@ def warm_up(with_torch: bool) -> Any:
         _take_a_training_step()
     _rehearse("torch" if with_torch else "numpy")
     shell = answerer.make_shell()
-    answerer.run_cell(shell, "def f(x):\n    return x\nf(1)", 100)
+    answerer.run_cell(shell, _FIRST_CELL, 100)
     shell.reset(new_session=True)
     threads = os.listdir("/proc/self/task") if os.path.isdir("/proc/self/task") else ["one"]
     if len(threads) != 1:

@@ -28,6 +28,8 @@ MAX_ARRAY_BYTES = 256 * 2**20
 MAX_ARRAYS = 1000
 MAX_DEPTH = 32
 MAX_SIDE = 2**31
+MOST_AT_ONCE = 2**16
+"""Arrays of fewer bytes together are moved as one piece: a call of the system costs more than a copy."""
 _SIGNED, _UNSIGNED = ("|i1", "<i2", "<i4", "<i8"), ("|u1", "<u2", "<u4", "<u8")
 DTYPES = frozenset({"|b1", *_SIGNED, *_UNSIGNED, "<f2", "<f4", "<f8", "<c8", "<c16"})
 
@@ -62,10 +64,9 @@ class Wire:
         size = sum(a.nbytes for a in arrays)
         if len(header) > MAX_HEADER_BYTES or size > MAX_ARRAY_BYTES or len(arrays) > MAX_ARRAYS:
             raise ValueError(f"a message of {len(header) + size} bytes and {len(arrays)} arrays is too large")
-        self._push(len(header).to_bytes(4, "big") + header, deadline)
-        for array in arrays:
-            if array.nbytes:
-                self._push(_bytes_of(array), deadline)
+        parts: list[bytes | memoryview] = [len(header).to_bytes(4, "big") + header, *map(_bytes_of, arrays)]
+        for part in [b"".join(parts)] if size <= MOST_AT_ONCE else parts:
+            self._push(part, deadline)
 
     def receive(self, deadline: float | None = None) -> Any:
         """Return the next tree.
@@ -79,9 +80,10 @@ class Wire:
         skeleton, forms = _parse(bytes(self._pull(bytearray(length), deadline)))
         if self._foreign:
             skeleton = clean(skeleton)
-        arrays = [self._pull_array(dtype, shape, deadline) for dtype, shape in forms]
+        arrays = [_room_for(dtype, shape) for dtype, shape in forms]
+        self._fill([_bytes_of(array) for array in arrays], deadline)
         try:
-            return tree.join(skeleton, arrays)
+            return tree.join(skeleton, [_with_truth_values(array) for array in arrays])
         except (ValueError, TypeError, ArithmeticError, MemoryError) as error:
             raise ProtocolError(f"the message has no tree's form: {error}") from None
 
@@ -119,17 +121,16 @@ class Wire:
             rest = rest[count:]
         return room
 
-    def _pull_array(self, dtype: np.dtype[Any], shape: tuple[int, ...], deadline: float | None) -> np.ndarray:
-        try:
-            array = np.empty(shape, dtype)
-        except (ValueError, MemoryError) as error:
-            raise ProtocolError(f"an array of shape {shape} cannot be made") from error
-        if array.nbytes:
-            self._pull(_bytes_of(array), deadline)
-        if dtype.kind == "b":
-            # A byte other than 0 and 1 in a bool array would be true and yet unequal to True.
-            return np.asarray(array.view(np.uint8) != 0)
-        return array
+    def _fill(self, rooms: list[memoryview], deadline: float | None) -> None:
+        """Fill all rooms, small ones with one call of the system."""
+        size = sum(room.nbytes for room in rooms)
+        if size > MOST_AT_ONCE:
+            for room in rooms:
+                self._pull(room, deadline)
+            return
+        whole = memoryview(self._pull(bytearray(size), deadline))
+        for room in rooms:
+            room[:], whole = whole[: room.nbytes], whole[room.nbytes :]
 
     def _wait_until(self, deadline: float | None) -> None:
         if deadline is None:
@@ -139,6 +140,18 @@ class Wire:
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         self.sock.settimeout(left)
+
+
+def _room_for(dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.empty(shape, dtype)
+    except (ValueError, MemoryError) as error:
+        raise ProtocolError(f"an array of shape {shape} cannot be made") from error
+
+
+def _with_truth_values(array: np.ndarray) -> np.ndarray:
+    """Return a bool array without a byte other than 0 and 1: it would be true and yet unequal to True."""
+    return np.asarray(array.view(np.uint8) != 0) if array.dtype.kind == "b" else array
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:

@@ -60,7 +60,7 @@ def sandbox() -> Iterator[Sandbox]:
 def test_is_memory_seen_whatever_the_process_says_of_it(sandbox: Sandbox, source: str) -> None:
     if sandbox.tier == "none":
         pytest.skip("nothing limits the memory here")
-    asked = roomy.make(prepare("f", EXERCISE, "from_scratch", 1), {"m": CASE}, worked, {})
+    asked = roomy.make(prepare("f", EXERCISE, "from_scratch", 1), {"m": CASE}, worked, {}, "numpy")
     assert asked is not None
     with sandbox.session(Limits(memory_bytes=asked.memory_bytes, exact_memory=True)) as session:
         session.run_cell(FORGE + source, "1")
@@ -69,7 +69,7 @@ def test_is_memory_seen_whatever_the_process_says_of_it(sandbox: Sandbox, source
 
 def test_is_there_nothing_to_call_without_a_limit_on_memory() -> None:
     free = dataclasses.replace(EXERCISE, cases=[dataclasses.replace(CASE, peak_bytes=None)])
-    assert roomy.make(prepare("f", free, "from_scratch", 1), {"m": free.cases[0]}, worked, {}) is None
+    assert roomy.make(prepare("f", free, "from_scratch", 1), {"m": free.cases[0]}, worked, {}, "numpy") is None
 
 
 @pytest.mark.parametrize(

@@ -145,15 +145,16 @@ def _seconds(function: Callable[..., Any], call: Call, give: Give | None, size: 
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Keep PyTorch, if it is there at all, to one thread: others that wait for work count as busy."""
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 1
-    if torch:
-        torch.set_num_threads(1)
+    torch: Any = sys.modules.get("torch")
+    if not hasattr(torch, "set_num_threads"):
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        if torch:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
 
 
 @contextmanager
