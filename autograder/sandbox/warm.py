@@ -27,7 +27,6 @@ from autograder.sandbox.keeper import fork_keeper
 from autograder.sandbox.terms import Limits
 from autograder.sandbox.wire import Wire
 
-
 _FIRST_CELL = """
 import autograder
 lesson = autograder.lesson("rehearsal", track="from_scratch")
