@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.judging.syntax import parse
+
 MAX_BYTES = 64 * 2**20
 MAX_SOURCE = 400_000
 MAX_CELLS = 2000
@@ -274,7 +276,7 @@ def _take_extra(answers: Answers, given: Given, anchor: int, matcher: _Matcher) 
 def defined_names(source: str) -> set[str]:
     """Return the names that a cell defines at its top level; guesses where it doesn't parse."""
     try:
-        body = ast.parse(_without_magics(source)).body
+        body = parse(_without_magics(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         functions = re.findall(r"^(?:async +def|def|class) +(\w+)", source, re.MULTILINE)
         return {*functions, *re.findall(r"^(\w+) *=(?!=)", source, re.MULTILINE)}
@@ -298,7 +300,7 @@ def _without_magics(source: str) -> str:
 def _definitions(source: str) -> str:
     """Return only the imports, functions and classes of a cell: what others may need of a figure."""
     try:
-        body = ast.parse(_without_magics(source)).body
+        body = parse(_without_magics(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     kept = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)

@@ -22,6 +22,7 @@ import numpy as np
 import sympy
 
 from autograder.judging.exercise import Derivation
+from autograder.judging.syntax import parse_expression
 
 MAX_LINE = 500
 POINTS = 6
@@ -89,7 +90,7 @@ def parse(text: str, symbols: Mapping[str, Any], relations: Mapping[str, str] | 
     if len(text) > MAX_LINE:
         raise LineError(f"is longer than {MAX_LINE} characters")
     try:
-        body = ast.parse(text.strip(), mode="eval").body
+        body = parse_expression(text.strip())
         return sympy.sympify(_Builder(symbols, relations or {}).build(body))
     except (SyntaxError, MemoryError, RecursionError):
         raise LineError("is not an expression that Python could read; check brackets and operators") from None
