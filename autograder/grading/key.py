@@ -102,6 +102,17 @@ class LessonKey:
             self._functions[name] = {**public_functions(self.source, exercise), **exercise.given}
         return self._functions[name]
 
+    def load_framework(self) -> None:
+        """Import PyTorch where judging will need it: before there are threads, and before a limit on time runs."""
+        for track in self.tracks:
+            for name in self.released[track].names:
+                if framework(self.source.tracks_of(name)[0]) == "torch" or (
+                    framework(track) == "torch" and self.functions(name)
+                ):
+                    import torch  # noqa: F401
+
+                    return
+
     def roomy(self, name: str, track: str) -> Roomy | None:
         """Return a call with many rows for an exercise that limits the memory; None for any other."""
         exercise = self.source.exercises[name]

@@ -103,6 +103,7 @@ class Marker:
         """Return the sandbox; made at the first submission that is run."""
         with self._lock:
             if self._warm is None:
+                self.key.load_framework()
                 self._warm = Sandbox(tier=self.tier, torch="pytorch" in self.key.tracks)
             return self._warm
 

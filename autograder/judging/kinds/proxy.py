@@ -76,6 +76,9 @@ class Answering:
     def __init__(self, functions: Mapping[str, Callable[..., Any]], framework: str) -> None:
         self.functions, self.framework = functions, framework
         self.calls = 0
+        if functions and framework == "torch":
+            # Before any limit on time runs: an import that is interrupted leaves half a library behind.
+            import torch  # noqa: F401
 
     def __call__(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result, or the error as text; what is asked comes from foreign code."""
