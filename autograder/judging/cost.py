@@ -12,7 +12,6 @@ Both give the same answer on a loaded laptop and an idle server.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
@@ -143,7 +142,7 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
         tensors.peak_bytes = tensors.largest_bytes
         return
     # PyTorch runs hundreds of Python instructions around each operation, and this file some more.
-    own = (os.path.dirname(torch.__file__) + os.sep, __file__)
+    own = (torch.__file__.removesuffix("__init__.py"), __file__)
     with numpy_cost(own) as cost, Watch():  # type: ignore[no-untyped-call]
         yield cost
     cost.peak_bytes = max(cost.peak_bytes, tensors.largest_bytes)

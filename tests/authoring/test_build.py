@@ -119,6 +119,24 @@ def test_do_other_values_make_another_casebook(casebook, factor):
     assert not casebooks_agree(casebook, changed(casebook, spoil))
 
 
+@pytest.mark.parametrize(("nudge", "agree"), [(2.0**-22, True), (1e-5, False)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_may_a_mistake_magnify_the_last_digits(casebook, dtype, nudge, agree):
+    def mistaken(factor):
+        outputs = {"result": np.array([[3.0, 1e-4], [-2.0, 0.0]], dtype) * dtype(factor)}
+        return changed(casebook, lambda prepared: setattr(prepared.cases[0], "wrong", {"added": outputs}))
+
+    assert casebooks_agree(mistaken(1.0), mistaken(1.0 + nudge)) is agree
+
+
+@pytest.mark.parametrize(("nudge", "agree"), [(1e-11, True), (1e-6, False)])
+def test_are_single_numbers_compared_like_arrays(casebook, nudge, agree):
+    def with_slope(number):
+        return changed(casebook, lambda prepared: prepared.cases[0].slopes.update(x=number))
+
+    assert casebooks_agree(with_slope(1.37), with_slope(1.37 * (1 + nudge))) is agree
+
+
 @pytest.mark.parametrize("change", [0, 1])
 def test_are_whole_numbers_of_any_size_compared_exactly(casebook, change):
     def with_large(extra):
