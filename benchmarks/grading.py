@@ -381,7 +381,7 @@ def measure(
     """Grade the class of one track in every way, and compare the scores."""
     group = Students(lesson, track).make(options.students)
     few = Class(track, dict(list(group.notebooks.items())[: options.stock]), group.right)
-    fewer = Class(track, dict(list(group.notebooks.items())[: max(6, options.stock // 3)]), group.right)
+    fewer = Class(track, dict(list(group.notebooks.items())[: max(6, options.stock // 10)]), group.right)
 
     def tell(name: str, cost: Cost) -> None:
         bench.costs[track, name] = cost
@@ -399,7 +399,7 @@ def measure(
         tell("otter", cost)
         if least < 1:
             bench.notes.append(f"Otter gave right {TRACKS[track]} submissions {least:.0%} of the points.")
-    for size in sorted({options.students, options.most // 3, options.most} - {0}):
+    for size in sorted({options.students, options.most} - {0}):
         larger = Students(lesson, track).make(size)
         cost = (
             bench.costs[track, "ours"]
@@ -516,7 +516,7 @@ def write_page(bench: Bench, options: argparse.Namespace, otter: Otter | None) -
         stock=options.stock,
         both=f"{bench.both.each():.2f}" if bench.both else "?",
         fixed=" ".join(_fixed(bench)),
-        few=max(6, options.stock // 3),
+        few=max(6, options.stock // 10),
         otter=_otter_words(otter, options.otter) + "".join(f" {note}" for note in bench.notes),
         growth="\n".join(_growth_words(bench)),
         look=LOOK_EVERY_S,
