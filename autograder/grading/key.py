@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from autograder.grading.graft import Released
 from autograder.grading.roomy import Roomy
 from autograder.judging.exercise import Derivation, Derivations, Written
 from autograder.judging.prepare import Mistaken, Prepared, explain, framework, prepare
+from autograder.sandbox import Limits
 
 SECRET = "secret.key"
 
@@ -84,6 +85,14 @@ class LessonKey:
     def points(self, track: str) -> float:
         """Return the points of a notebook."""
         return sum(self.source.exercises[name].points for name in self.released[track].names)
+
+    def limits(self, track: str) -> Limits:
+        """Return what a notebook's session may use: the usual, and the time that its cases ask for."""
+        exercises = [self.source.exercises[name] for name in self.released[track].names]
+        cases = [case for exercise in exercises for case in exercise.cases if track in (case.tracks or [track])]
+        asked = sum(case.wall_limit_s or 0.0 for case in cases)
+        usual = Limits()
+        return replace(usual, cpu_s=usual.cpu_s + asked, wall_s=usual.wall_s + asked)
 
     def fresh(self, name: str, track: str, seed: int, only: str | None = None) -> Prepared:
         """Draw an exercise's cases, or only the one of a name, without the known mistakes' outputs."""

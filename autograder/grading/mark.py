@@ -93,6 +93,7 @@ class Marker:
             prepare,
             attempted,
             self.key.files,
+            self.key.limits(track),
             functions=self.key.functions,
             roomy=lambda name: self.key.roomy(name, track),
         ).run()

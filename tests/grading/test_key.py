@@ -2,11 +2,13 @@
 
 import shutil
 import stat
+from dataclasses import replace
 
 import pytest
 
 from autograder.course import CourseError
 from autograder.grading.key import course_secret, fresh_seed, read_key
+from autograder.sandbox import Limits
 from tests import samples
 from tests.grading.desk import TRACK
 
@@ -53,6 +55,16 @@ def test_are_the_known_mistakes_outputs_found_when_asked_for(desk):
 
 def test_how_many_points_has_a_notebook(desk):
     assert desk.key.points(TRACK) == 6
+
+
+def test_has_a_session_the_time_that_cases_ask_for(desk, tmp_path):
+    root = shutil.copytree(desk.root, tmp_path / "course")
+    samples.change(
+        root / f"solutions/{samples.LESSON}/exercises/scaled.py", "rows(3))", "rows(3), wall_limit_s=100)"
+    )
+    usual, longer = desk.key.limits(TRACK), read_key(root, samples.LESSON, (TRACK,)).limits(TRACK)
+    assert usual == Limits()
+    assert longer == replace(usual, cpu_s=usual.cpu_s + 100, wall_s=usual.wall_s + 100)
 
 
 @pytest.mark.parametrize(
