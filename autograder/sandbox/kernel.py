@@ -101,15 +101,13 @@ def drop_capabilities() -> None:
 
 
 def return_memory_at_once() -> None:
-    """Let the C library map each block from 1 MB on by itself, and unmap it when it is freed.
+    """Let the C library map each block from 128 kB on by itself, and unmap it when it is freed.
 
-    Else small blocks that live on keep the large ones between them from being given back.  Blocks
-    below that stay: a loop that takes and frees one in each round would map it anew every time.
+    Else small blocks that live on keep the large ones between them from being given back.
     """
-    trim_threshold, mmap_threshold = -1, -3
+    mmap_threshold = -3
     with contextlib.suppress(AttributeError):
-        _libc().mallopt(mmap_threshold, 2**20)
-        _libc().mallopt(trim_threshold, 2**23)
+        _libc().mallopt(mmap_threshold, 2**17)
 
 
 def use_large_pages() -> None:

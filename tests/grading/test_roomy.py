@@ -67,6 +67,18 @@ def test_is_memory_seen_whatever_the_process_says_of_it(sandbox: Sandbox, source
         assert asked.is_answered_by(session.observe("f", asked.call)) is ANSWERS[source]
 
 
+def test_has_a_loop_over_rows_of_tensors_room_enough() -> None:
+    if best_tier() == "none":
+        pytest.skip("nothing limits the memory here")
+    asked = roomy.make(prepare("f", EXERCISE, "pytorch", 1), {"m": CASE}, worked, {}, "numpy")
+    assert asked is not None
+    source = "import torch\ndef f(a, b): return torch.stack([((row - b) ** 2).sum(-1) for row in a])"
+    limits = Limits(memory_bytes=asked.memory_bytes, exact_memory=True)
+    with Sandbox() as with_torch, with_torch.session(limits) as session:
+        session.run_cell(source, "1")
+        assert asked.is_answered_by(session.observe("f", asked.call))
+
+
 def test_is_there_nothing_to_call_without_a_limit_on_memory() -> None:
     free = dataclasses.replace(EXERCISE, cases=[dataclasses.replace(CASE, peak_bytes=None)])
     assert roomy.make(prepare("f", free, "from_scratch", 1), {"m": free.cases[0]}, worked, {}, "numpy") is None
