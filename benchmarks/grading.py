@@ -1,6 +1,7 @@
 """Grading a class: ours, stock nbgrader and Otter-Grader on the same notebooks, in one run.
 
-    python -m benchmarks.grading [--students 60] [--stock 60] [--otter 3] [--most 300] [--others 60] [--work DIR]
+    python -m benchmarks.grading [--students 60] [--stock 60] [--otter 3] [--most 300] [--others 60]
+        [--lessons NAME …] [--work DIR]
 
 The shortest lesson is measured in every way; the others with ours and with stock nbgrader, which takes
 minutes for a submission of some.  Processor seconds are the kernel's account of a command with
@@ -352,9 +353,8 @@ def main() -> None:
     parser.add_argument("--stock", type=int, default=60, help="how many of them stock nbgrader grades")
     parser.add_argument("--otter", type=int, default=3, help="how many of them Otter runs; 0 for none")
     parser.add_argument("--most", type=int, default=300, help="size of the largest class; 0 for none")
-    parser.add_argument(
-        "--others", type=int, default=60, help="at most so many of each other lesson; 0 for none"
-    )
+    parser.add_argument("--others", type=int, default=60, help="at most so many of each other lesson")
+    parser.add_argument("--lessons", nargs="*", default=[*OTHERS], help="the other lessons to measure")
     parser.add_argument("--work", type=Path, help="an empty folder to work in")
     options = parser.parse_args()
     lesson = read_lesson(ROOT / "solutions" / LESSON)
@@ -365,7 +365,7 @@ def main() -> None:
             measure(bench, lesson, track, options, otter)
         groups = [Students(lesson, track).make(options.students) for track in TRACKS]
         bench.both = ours(bench, lesson, groups, "--no-feedback")[0]
-        for name in OTHERS if options.others else ():
+        for name in options.lessons:
             for track in TRACKS:
                 measure_other(bench, read_lesson(ROOT / "solutions" / name), track, options.others)
         write_page(bench, options, otter)
