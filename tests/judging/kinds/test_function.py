@@ -179,6 +179,18 @@ def test_is_a_look_into_the_future_named():
     assert "future" in verdict(running, later_mean).says
 
 
+@pytest.mark.parametrize(("dtype", "holds"), [("float32", True), ("float64", False)])
+def test_may_single_precision_round_otherwise_where_the_size_is_another(dtype, holds):
+    running = exercise(
+        Function(),
+        Case("rows", "", lambda rng: {"x": rng.normal(size=(6, 2))}, dtype=dtype),
+        oracle=lambda x: np.cumsum(x, axis=0),
+        properties=[Property("prefix", of=("x",))],
+    )
+    rounded = verdict(running, lambda x: np.cumsum(np.float64(x), axis=0) * (1 + 1e-8 * len(x) ** 2))
+    assert ("prefix" not in rounded.breaks) is holds
+
+
 def test_is_symmetry_exact():
     gram = exercise(
         Function(),
