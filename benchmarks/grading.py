@@ -543,7 +543,7 @@ def _ratios(bench: Bench, name: str) -> Iterator[str]:
 
 
 OTHER_LESSONS = """
-## All lessons
+## Lesson by lesson
 
 Stock nbgrader runs every cell, also the studies with their trainings and measurements. Ours leaves out cells that are only
 to look at; what an exercise asks for is run in both.
