@@ -557,7 +557,7 @@ to look at; what an exercise asks for is run in both.
 
 
 def _other_lessons(bench: Bench) -> str:
-    """Return the table of all lessons, and what a student's whole course takes."""
+    """Return the table of the lessons that were measured, and what one student's notebooks take together."""
     if not bench.others:
         return ""
     rows, together = [], []

@@ -24,7 +24,7 @@ from autograder.grading import roomy
 from autograder.grading.graft import Released
 from autograder.grading.roomy import Roomy
 from autograder.judging.exercise import Derivation, Derivations, Written
-from autograder.judging.prepare import Mistaken, Prepared, explain, framework, prepare
+from autograder.judging.prepare import Mistaken, Prepared, cases_of, explain, framework, prepare
 from autograder.sandbox import Limits
 
 SECRET = "secret.key"
@@ -89,8 +89,7 @@ class LessonKey:
     def limits(self, track: str) -> Limits:
         """Return what a notebook's session may use: the usual, and the time that its cases ask for."""
         exercises = [self.source.exercises[name] for name in self.released[track].names]
-        cases = [case for exercise in exercises for case in exercise.cases if track in (case.tracks or [track])]
-        asked = sum(case.wall_limit_s or 0.0 for case in cases)
+        asked = sum(case.wall_limit_s or 0.0 for each in exercises for case in cases_of(each, track))
         usual = Limits()
         return replace(usual, cpu_s=usual.cpu_s + asked, wall_s=usual.wall_s + asked)
 
