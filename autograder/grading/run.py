@@ -57,6 +57,10 @@ class _Undefined(Exception):
     """The answer's name stands for nothing at its check."""
 
 
+class _Starved(Exception):
+    """A session ended for want of memory in a check that was ours to make: no fault is seen in it yet."""
+
+
 class Runner:
     """Runs one grafted notebook; `files` are the released ones that lie beside it."""
 
@@ -77,6 +81,7 @@ class Runner:
         self.roomy = roomy or (lambda name: None)
         self.result = RunResult(tier=sandbox.tier)
         self.guilty: set[int] = set()
+        self.apart: set[str] = set()
         self.errors: dict[str, dict[str, Any]] = {}
         self.session: Session | None = None
 
@@ -104,6 +109,8 @@ class Runner:
                     continue
                 self._one(index, role, repeat=index < position)
             return len(self.grafted.roles)
+        except _Starved:
+            return index
         except SessionDied as died:
             self._blame(index, died)
             return max(index + 1, position)
@@ -197,7 +204,7 @@ class Runner:
             return judge(self.prepare(name, True), observe, show_arrays=False, cpu=cpu)
         except _Undefined:
             return self._undefined(name, prepared)
-        except SessionDied:
+        except (SessionDied, _Starved):
             raise
         except Exception as error:
             why = f"{type(error).__name__}: {error}"[:300]
@@ -217,7 +224,7 @@ class Runner:
     def _takes_too_much(self, name: str) -> bool:
         """Whether an answer finds no room in a session that has as much as its exercise allows."""
         roomy = self.roomy(name)
-        if roomy is None:
+        if roomy is None or self._finds_room_here(name, roomy):
             return False
         limits = replace(self.limits, memory_bytes=roomy.memory_bytes, exact_memory=True)
         check = self.grafted.roles.index(f"check:{name}")
@@ -238,6 +245,24 @@ class Runner:
             )
             return False
         return not roomy.is_answered_by(seen)
+
+    def _finds_room_here(self, name: str, roomy: Roomy) -> bool:
+        """Whether the call is answered here, with as much memory in all as a session of its own would have.
+
+        Other cells may hold some of it, and freed memory that was not given back counts: no proves nothing.
+        """
+        assert self.session is not None
+        if name in self.apart:
+            return False
+        with self.session.narrowed(roomy.memory_bytes) as narrow:
+            if not narrow:
+                return False
+            try:
+                seen = self.session.observe(name, roomy.call, CALL_LIMIT_S, self.functions(name))
+            except SessionDied as died:
+                self.apart.add(name)
+                raise _Starved from died
+        return roomy.is_answered_by(seen)
 
     def _undefined(self, name: str, prepared: Prepared) -> Verdict:
         error = self.errors.get(name)

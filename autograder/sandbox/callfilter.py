@@ -40,7 +40,7 @@ _ALWAYS_REFUSED = {
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194),
     "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
     # a larger share of the machine
-    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
+    "setrlimit": (160, 164), "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
     "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
 }  # fmt: skip
 _REFUSED_WITHOUT_NAMESPACES = {
@@ -83,7 +83,10 @@ def build(own_pid: int | None) -> Program:
     """
     audit, column = _PROCESSORS[platform.machine()]
     refused: dict[str, tuple[int, int | None]] = {**_ALWAYS_REFUSED}
-    rules = [_if_bits(_CLONE[column], 0, _ANY_NEW_NAMESPACE, _REFUSE, _ALLOW)]
+    rules = [
+        _if_bits(_CLONE[column], 0, _ANY_NEW_NAMESPACE, _REFUSE, _ALLOW),
+        _reads_limits_only(column),
+    ]
     if own_pid is not None:
         refused |= _REFUSED_WITHOUT_NAMESPACES
         rules = _without_namespaces(own_pid, column)
@@ -103,11 +106,16 @@ def _without_namespaces(own_pid: int, column: int) -> list[Program]:
         _if_bits(_CLONE[column], 0, _A_THREAD, _ALLOW, _REFUSE),
         _if_one_of(_KILL[column], 0, [own_pid], _ALLOW, _REFUSE),
         _if_one_of(_TGKILL[column], 0, [own_pid], _ALLOW, _REFUSE),
-        _if_one_of(_PRLIMIT[column], 0, [0, own_pid], _ALLOW, _REFUSE),
+        _reads_limits_only(column),
         _if_one_of(_FCNTL[column], 1, _OWNER_OF_SIGNALS, _REFUSE, _ALLOW),
         _if_one_of(_IOCTL[column], 1, _FORGED_INPUT_AND_OWNERS, _REFUSE, _ALLOW),
         _if_no_pointer(_SENDTO[column], 4),
     ]
+
+
+def _reads_limits_only(column: int) -> Program:
+    """Let limits be read.  A soft limit is the keeper's too, which may lower it for a call."""
+    return _if_no_pointer(_PRLIMIT[column], 2)
 
 
 def _step(code: int, value: int, jump_if: int = 0, jump_else: int = 0) -> bytes:

@@ -19,6 +19,7 @@ import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.sandbox import callfilter, kernel
@@ -153,14 +154,12 @@ def limit_resources(limits: Limits, count_processes: bool = False) -> None:
         return
     if limits.exact_memory and kernel.supported():
         kernel.return_memory_at_once()
-    taken, mapped = _data_and_mapped_bytes()
+    taken, mapped = data_and_mapped_bytes("self")
     seconds = max(1, round(limits.cpu_s))
     wanted = {
         "CORE": 0,
         "CPU": seconds,
-        "DATA": taken + limits.memory_bytes,
-        # Shared memory is not DATA; this is the second line behind it.
-        "AS": mapped + 2 * limits.memory_bytes,
+        **memory_limits((taken, mapped), limits.memory_bytes),
         "FSIZE": limits.scratch_bytes,
         "MEMLOCK": 0,
         "MSGQUEUE": 0,
@@ -179,14 +178,20 @@ def limit_resources(limits: Limits, count_processes: bool = False) -> None:
         resource.setrlimit(which, (min(value, hard), hard))
 
 
-def _data_and_mapped_bytes() -> tuple[int, int]:
+def data_and_mapped_bytes(pid: int | str) -> tuple[int, int]:
     """Return what counts for RLIMIT_DATA and RLIMIT_AS now; zeros where the system doesn't tell."""
     try:
-        pages = Path("/proc/self/statm").read_text().split()
+        pages = Path(f"/proc/{pid}/statm").read_text().split()
     except OSError:
         return 0, 0
     size = os.sysconf("SC_PAGE_SIZE")
     return int(pages[5]) * size, int(pages[0]) * size
+
+
+def memory_limits(taken: tuple[int, int], memory_bytes: int) -> dict[str, int]:
+    """Return the limits that leave room for so many bytes beyond what `data_and_mapped_bytes` gave."""
+    # Shared memory is not DATA; AS is the second line behind it.
+    return {"DATA": taken[0] + memory_bytes, "AS": taken[1] + 2 * memory_bytes}
 
 
 def spare_uid(tier: str, readable: list[str]) -> int | None:
@@ -200,6 +205,26 @@ def spare_uid(tier: str, readable: list[str]) -> int | None:
     if os.geteuid() != 0 or not all(_others_reach(path, above=tier != "full") for path in readable):
         return None
     return uid if _is_mapped(uid, "uid") and _is_mapped(uid, "gid") else None
+
+
+@contextlib.contextmanager
+def alongside(uid: int | None) -> Iterator[None]:
+    """For the block, be a process whose limits are the other user's to set, without its other rights.
+
+    The kernel lets a process set another's limits where the real ids are the same; root without
+    CAP_SYS_RESOURCE, as in many containers, has no other way.
+    """
+    if uid is None:
+        yield
+        return
+    user, group = os.getuid(), os.getgid()
+    os.setresgid(uid, -1, -1)
+    os.setresuid(uid, -1, -1)
+    try:
+        yield
+    finally:
+        os.setresuid(user, -1, -1)
+        os.setresgid(group, -1, -1)
 
 
 def _is_mapped(number: int, which: str) -> bool:

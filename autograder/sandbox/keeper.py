@@ -6,7 +6,9 @@ The warm parent forks a keeper for each session; in the tier "full" into new nam
 which it is the first process, so that when it ends the kernel ends every other there.
 The keeper forks once more; that child locks itself in and runs the foreign code.  The keeper
 itself never touches the wire over which answers come.  It hears from the grader on a channel of
-its own, and its last word there, sent once, says what the session used and how it ended.  It
+its own, and its last word there, sent once, says what the session used and how it ended.  For a
+call whose memory is to be checked the grader has it lower the limits on memory, and raise them
+again: foreign code may not set its own limits, so a soft limit is enough.  It
 ends when the grader says so, when the grader is gone, when the foreign code's first process has
 ended, or when all its processes together pass a limit.
 """
@@ -77,20 +79,25 @@ def keep(channel: Wire, wire_fd: int, ids: tuple[int, int], run: Callable[[int, 
     """
     order = Order(**channel.receive())
     try:
-        student = _raise_walls(order, wire_fd, ids, run)
+        student, uid = _raise_walls(order, wire_fd, ids, run)
     except OSError as error:
         channel.send({"failed": str(error)})
         return
     os.close(wire_fd)
     with contextlib.suppress(OSError):
         channel.send({"ready": True})
-    last_word = _Watch(order, student).until_the_end(channel)
+    last_word = _Watch(order, student, uid).until_the_end(channel)
     with contextlib.suppress(OSError):
         channel.send(last_word)
 
 
-def _raise_walls(order: Order, wire_fd: int, ids: tuple[int, int], run: Callable[[int, Limits], None]) -> int:
-    """Return the process id of the foreign code's process; raises OSError where a wall won't stand."""
+def _raise_walls(
+    order: Order, wire_fd: int, ids: tuple[int, int], run: Callable[[int, Limits], None]
+) -> tuple[int, int | None]:
+    """Return the foreign code's process, and its own user id where it has one.
+
+    Raises OSError where a wall won't stand.
+    """
     limits, readable = Limits(**order.limits), confine.readable_paths()
     scratch = order.base
     if order.tier == "full":
@@ -111,7 +118,7 @@ def _raise_walls(order: Order, wire_fd: int, ids: tuple[int, int], run: Callable
     os.close(ready)
     if said != "locked in":
         raise OSError(said or "the process ended before it was locked in")
-    return student
+    return student, uid
 
 
 def _be_the_student(
@@ -154,13 +161,15 @@ def _keep_only(wire_fd: int, tell: int) -> tuple[int, int]:
 class _Watch:
     """What the keeper knows of the processes in its care."""
 
-    def __init__(self, order: Order, student: int) -> None:
+    def __init__(self, order: Order, student: int, uid: int | None) -> None:
         self._limits = Limits(**order.limits)
         self._student = student
+        self._uid = uid
         self._whole_namespace = order.tier == "full"
         self._scratch = None if self._whole_namespace else Path(order.base)
         self._baseline = _resident_bytes(student)
         self._resident_at_start = _status_bytes(student, "VmRSS:")
+        self._taken = confine.data_and_mapped_bytes(student)
         self._peak_bytes = 0
         self._code: int | None = None
         self._tripped: list[str] = []
@@ -189,10 +198,45 @@ class _Watch:
             if message == {"look": "cpu"}:
                 channel.send({"looked": self._cpu_s()})
                 return True
+            if set(message) == {"room"}:
+                channel.send({"roomed": self._narrow(message["room"])})
+                return True
             if message != {"end": "gone"}:
                 return False
         self._let_it_end()
         return False
+
+    def _narrow(self, room: int | None) -> bool:
+        """Leave each process no more than a room beyond what the libraries took; None gives back what there was.
+
+        False, and nothing is changed, where one of them holds more already, or limits can't be set.
+        """
+        if not self._whole_namespace or self._taken == (0, 0):
+            return False
+        limits = {} if room is None else confine.memory_limits(self._taken, room)
+        with contextlib.suppress(OSError), confine.alongside(self._uid):
+            with contextlib.suppress(OSError):
+                self._limit_all(limits)
+                if room is None or self._fits(limits):
+                    return True
+            self._limit_all({})
+        return False
+
+    def _limit_all(self, limits: dict[str, int]) -> None:
+        """Set the soft limits of all processes, also of those that are forked meanwhile; {} as they were."""
+        seen: set[int] = set()
+        while new := set(self._processes()) - seen:
+            for pid in new:
+                for name in ("DATA", "AS"):
+                    which = getattr(resource, f"RLIMIT_{name}")
+                    with contextlib.suppress(ProcessLookupError):
+                        hard = resource.prlimit(pid, which)[1]
+                        resource.prlimit(pid, which, (min(limits.get(name, hard), hard), hard))
+            seen |= new
+
+    def _fits(self, limits: dict[str, int]) -> bool:
+        held = [confine.data_and_mapped_bytes(pid) for pid in self._processes()]
+        return all(data <= limits["DATA"] and mapped <= limits["AS"] for data, mapped in held)
 
     def _let_it_end(self) -> None:
         # The grader saw the wire close: the process is ending, and its status will tell how.

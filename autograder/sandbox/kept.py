@@ -107,6 +107,18 @@ class Kept:
         seconds: float | None = word.get("looked")
         return seconds
 
+    def narrow(self, memory_bytes: int | None) -> bool:
+        """Lower the limits on memory, or raise them again; False where that can't be done."""
+        deadline = time.monotonic() + 5.0
+        try:
+            self.keeper.send({"room": memory_bytes}, deadline)
+            word = self.keeper.receive(deadline)
+        except (OSError, EOFError, ProtocolError):
+            return False
+        if "roomed" not in word:
+            self._last_word = word
+        return bool(word.get("roomed", False))
+
     def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
         """End the session and everything in it; return what it used."""
         deadline = time.monotonic() + 10.0

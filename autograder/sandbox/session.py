@@ -11,10 +11,11 @@ why, once and for all.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Protocol
@@ -81,6 +82,10 @@ class Process(Protocol):
 
     def cpu_s(self) -> float | None:
         """Return the processor time used so far, as the system counts it; None where it doesn't."""
+        ...
+
+    def narrow(self, memory_bytes: int | None) -> bool:
+        """Leave it so much memory beyond what the libraries took, for a while; None ends that."""
         ...
 
     def end(self, wall_s: float, noticed: list[str], gone: bool = False) -> Usage:
@@ -150,6 +155,20 @@ class Session:
     def cpu_s(self) -> float | None:
         """Return the processor time used so far, read from outside; None where that can't be had."""
         return None if self._usage is not None else self._process.cpu_s()
+
+    @contextlib.contextmanager
+    def narrowed(self, memory_bytes: int) -> Iterator[bool]:
+        """For the block, leave the session so much memory in all beyond what the libraries took.
+
+        Gives False, and changes nothing, where the session holds more already or its limits can't be
+        changed.  A process that gets no more memory may end: SessionDied, as from any request.
+        """
+        narrow = self._usage is None and self._process.narrow(memory_bytes)
+        try:
+            yield narrow
+        finally:
+            if narrow and self._usage is None:
+                self._process.narrow(None)
 
     def close(self) -> Usage:
         """End the session with all its processes, and say what it used."""

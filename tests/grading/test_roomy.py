@@ -11,9 +11,12 @@ import pytest
 
 from autograder.grading import roomy
 from autograder.grading.outside import Clock
+from autograder.grading.run import Runner
 from autograder.judging.exercise import Case, Exercise, Function, Linear
+from autograder.judging.observe import Call
 from autograder.judging.prepare import prepare
 from autograder.sandbox import Limits, Sandbox, best_tier
+from tests.grading.desk import SQUARE, Desk, outcomes
 
 
 def worked(a: Any, b: Any) -> Any:
@@ -79,9 +82,75 @@ def test_has_a_loop_over_rows_of_tensors_room_enough() -> None:
         assert asked.is_answered_by(session.observe("f", asked.call))
 
 
+ROOMY_ANSWERS = {
+    "np.asarray(x) * factor": (False, 1),
+    # Other cells have freed memory, which the C library keeps: the session of its own decides.
+    "np.asarray(x) * factor * len(kept)": (False, 2),
+    "table(x) * np.asarray(x) * factor": (True, 2),
+    # The process ends where it gets no memory; what comes after it is judged all the same.
+    "ended(x) * np.asarray(x) * factor": (True, 3),
+}
+HELPERS = """
+import os
+def table(x):
+    if len(x) > 100:
+        np.ones((len(x), 2**14))
+    return 1
+def ended(x):
+    try:
+        return table(x)
+    except MemoryError:
+        os._exit(3)
+"""
+KEEPS = """
+block = bytearray(2**25 - 2**16)
+del block
+kept = [1.0]
+pins = []
+for size, count, every in [(200_000, 500, 8), (1_500_000, 68, 8), (11_000_000, 11, 5)]:
+    blocks = [bytearray(size) for _ in range(count)]
+    pins += blocks[every - 1 :: every]
+    del blocks
+"""
+
+
+@pytest.mark.parametrize("answer", ROOMY_ANSWERS)
+def test_is_memory_checked_in_the_session_where_that_suffices(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    if desk.marker._sandbox().tier != "full":
+        pytest.skip("the limits of a session can be changed in the tier full only")
+    x = np.linspace(1, 2, 2**12)
+    call = Call("function", {"returns": ["result"], "properties": []}, arguments={"x": x, "factor": 3.0})
+    asked = roomy.Roomy(call, {"result": x * 3.0}, 2**28)
+    monkeypatch.setattr(type(desk.key), "roomy", lambda *_: asked if _[1] == "scaled" else None)
+    sessions: list[Limits] = []
+    start = Sandbox.session
+
+    def counted(sandbox: Sandbox, limits: Limits, files: Any) -> Any:
+        sessions.append(limits)
+        return start(sandbox, limits, files)
+
+    def judged(runner: Runner, name: str) -> bool:
+        found.append(takes_too_much(runner, name))
+        return found[-1]
+
+    found: list[bool] = []
+    takes_too_much = Runner._takes_too_much
+    monkeypatch.setattr(Runner, "_takes_too_much", judged)
+    monkeypatch.setattr(Sandbox, "session", counted)
+    scaled = f"{HELPERS if 'kept' not in answer else KEEPS}def scaled(x, factor):\n    return {answer}\n"
+    result = desk.mark(desk.filled({"scaled": scaled, "expand_square": SQUARE}))
+    too_much, count = ROOMY_ANSWERS[answer]
+    assert outcomes(result)["expand_square"] == "passed"
+    assert (found[0], len(sessions)) == (too_much, count)
+
+
 def test_is_there_nothing_to_call_without_a_limit_on_memory() -> None:
     free = dataclasses.replace(EXERCISE, cases=[dataclasses.replace(CASE, peak_bytes=None)])
-    assert roomy.make(prepare("f", free, "from_scratch", 1), {"m": free.cases[0]}, worked, {}, "numpy") is None
+    assert (
+        roomy.make(prepare("f", free, "from_scratch", 1), {"m": free.cases[0]}, worked, {}, "numpy") is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ with Sandbox(tier=sys.argv[2], torch=False) as sandbox, sandbox.session() as ses
     attempts += [f"open('/proc/{os.getpid()}/environ')", f"open('{sys.argv[3]}')"]
     for attempt in attempts:
         assert session.run_cell(attempt, "3").error is not None, attempt
+    with session.narrowed(2**27) as narrow:
+        assert narrow is (sys.argv[2] == "full"), "narrowed"
+        taken = session.run_cell("b = bytearray(2**28)", "4").error
+        assert (taken is not None) is narrow, taken
     usage = session.close()
 print(os.getuid(), usage.tier)
 """
