@@ -23,7 +23,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nbformat import from_dict
 from nbgrader.api import Gradebook, MissingEntry
+from nbconvert.exporters import NotebookExporter
 from nbconvert.writers import FilesWriter
 from nbgrader.converters import Autograde, BaseConverter, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -183,8 +185,28 @@ class _OneStudent:
         about.notebooks, about.assignments = [], {folder: sorted(map(str, Path(folder).glob("*.ipynb")))}
 
 
+class _GraftedExporter(NotebookExporter):  # type: ignore[misc]
+    """Exports a notebook that this process laid there itself: it is checked once, after the last step.
+
+    nbconvert copies and checks what it reads and after each of its steps, for any notebook may come to it.
+    """
+
+    def from_file(self, file_stream: Any, resources: Any = None, **named: Any) -> tuple[str, Any]:
+        """Run the steps on a notebook's file; return the new file's text, and the resources."""
+        nb, resources = from_dict(json.load(file_stream)), self._init_resources(resources)
+        for step in self._preprocessors:
+            nb, resources = step(nb, resources)
+        self._validate_preprocessor(nb, "the last step")
+        resources["output_suffix"] = ".nbconvert"
+        return json.dumps(nb) + "\n", resources
+
+
 class _AutogradeOne(_OneStudent, Autograde):  # type: ignore[misc]
     """Without the sanitising half: grafting has put the answers on the released notebook."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.exporter_class = _GraftedExporter
 
     @property
     def _input_directory(self) -> str:
@@ -237,8 +259,6 @@ class InsertOutputs(NbGraderPreprocessor):  # type: ignore[misc]
 
 def insert(nb: Any, result: Result | None) -> None:
     """Put a result's outputs into a notebook; a check cell without one is worth 0."""
-    from nbformat import from_dict
-
     outputs = result.outputs if result else {}
     for index, cell in enumerate(nb.cells):
         if cell.cell_type != "code":
@@ -256,8 +276,6 @@ class GraftAnswers(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Replace the cells by the released ones with the submission's answers in them."""
-        from nbformat import from_dict
-
         about = resources["nbgrader"]
         grafted = marker_of(about["assignment"]).graft_bytes(_file(nb), about["notebook"])
         nb.cells = from_dict(grafted.notebook["cells"])
@@ -270,8 +288,6 @@ class JudgeOutside(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Judge the notebook now and put the outputs in."""
-        from nbformat import from_dict
-
         about = resources["nbgrader"]
         result = marker_of(about["assignment"]).judge_bytes(_file(nb), about["notebook"])
         nb.cells = from_dict(result.notebook["cells"])

@@ -71,7 +71,7 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Keep a class's rows for later reports."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(list(rows), indent=1), "utf-8")
+    aside.write_text(json.dumps(list(rows)), "utf-8")
     aside.replace(path)
 
 

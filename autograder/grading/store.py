@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,5 +74,5 @@ class Store:
         """Store a result at once: nobody ever sees half of it."""
         path = self.folder / f"{result.key}.json"
         aside = path.with_suffix(f".{os.getpid()}.tmp")
-        aside.write_text(json.dumps(asdict(result)), "utf-8")
+        aside.write_text(json.dumps(vars(result)), "utf-8")
         aside.replace(path)
