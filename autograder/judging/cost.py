@@ -127,9 +127,9 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
             tensors.called.add(_name_of(packet))
             if packet in products:
                 tensors.operations += products[packet](*args, **(kwargs or {}), out_val=result)
-            known = {_place(tensor) for tensor in _tensors((*args, *(kwargs or {}).values()))}
-            for tensor in _tensors((result,)):
-                if _place(tensor) not in known:
+            known = {place(tensor) for tensor in tensors_in((*args, *(kwargs or {}).values()))}
+            for tensor in tensors_in((result,)):
+                if place(tensor) not in known:
                     size = tensor.untyped_storage().nbytes()
                     tensors.total_bytes += size
                     tensors.largest_bytes = max(tensors.largest_bytes, size)
@@ -172,14 +172,15 @@ def _name_of(packet: Any) -> str:
     return str(packet).removeprefix("aten.")
 
 
-def _tensors(values: Iterable[Any]) -> Iterator[Any]:
+def tensors_in(values: Iterable[Any]) -> Iterator[Any]:
     """Yield the tensors among an operation's arguments or results, in lists too: its schema knows nothing deeper."""
     for value in values:
         if is_tensor(value):
             yield value
         elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)
+            yield from tensors_in(value)
 
 
-def _place(tensor: Any) -> int:
+def place(tensor: Any) -> int:
+    """Return what tells one storage from another while both are alive."""
     return int(tensor.untyped_storage()._cdata)

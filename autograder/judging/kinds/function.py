@@ -17,7 +17,7 @@ from autograder.judging.call import Call, Give, Observation, WrongForm
 from autograder.judging.canonical import canonical
 from autograder.judging.cost import Cost, numpy_cost, torch_cost
 from autograder.judging.foreign import Run, is_stub, is_unwritten, run_quietly
-from autograder.judging.kinds import growth, relations
+from autograder.judging.kinds import device, growth, relations
 from autograder.judging.values import (
     as_outputs,
     copy,
@@ -96,11 +96,21 @@ class FunctionKind:
             function, _ = self.adapt(answer, call)
             return run_quietly(lambda: function(*arguments.values()), call.wall_limit_s)
 
+        def tensors(run: Run) -> list[Any]:
+            outputs = as_outputs(run.value, list(call.options.get("returns", ["result"]))) or {}
+            return [v for n, v in outputs.items() if n not in named(call.options, "plain")]
+
         if call.repeat:
-            repeated, _ = describe_result(again(hand_over(call, give)), call, call.arguments)
-            seen.facts["repeatable"] = _same(seen, repeated)
-        if call.repeat and self.has_device and call.framework == "torch" and _only_arrays(call):
-            seen.facts["device"] = _device(again(_on_meta(hand_over(call))), call)
+            arguments, follows = hand_over(call, give), False
+            asked = self.has_device and call.framework == "torch" and _only_arrays(call)
+            if asked:
+                run, follows = device.watched(arguments, lambda: again(arguments), tensors)
+            else:
+                run = again(arguments)
+            seen.facts["repeatable"] = _same(seen, describe_result(run, call, call.arguments)[0])
+            if asked:
+                there = None if follows else again(device.on_meta(hand_over(call)))
+                seen.facts["device"] = "kept" if there is None else device.told_by(there, tensors)
         broken = relations.broken(
             seen, call, lambda changed: describe_result(again(changed), call, changed)[0], give
         )
@@ -246,17 +256,3 @@ def add_gradients(
 
 def _only_arrays(call: Call) -> bool:
     return not any(isinstance(value, (Mapping, list, tuple)) for value in call.arguments.values())
-
-
-def _on_meta(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v.detach().to("meta") if is_tensor(v) else v for n, v in arguments.items()}
-
-
-def _device(run: Run, call: Call) -> str:
-    """Judge a call on PyTorch's data-free "meta" device: a tensor made on the CPU shows there."""
-    if run.error is not None:
-        words = ("on the same device", "found at least two devices", "is not on the expected device")
-        return "mixed" if any(w in run.error["message"] for w in words) else "unknown"
-    outputs = as_outputs(run.value, list(call.options.get("returns", ["result"]))) or {}
-    tensors = [v for n, v in outputs.items() if n not in named(call.options, "plain")]
-    return "kept" if all(is_tensor(v) and v.device.type == "meta" for v in tensors) else "lost"
