@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,6 +209,8 @@ def _try(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     # Nearly all that is imported and drawn stays: looking for garbage as often as usual takes seconds.
     gc.set_threshold(100_000, 20, 20)
+    # Submissions are judged side by side; a product of small matrices that wakes all cores only makes heat.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from autograder.grading.classroom import grade_class
 
     course = read_course(find_root())
@@ -226,6 +229,7 @@ def _grade(options: argparse.Namespace) -> int:
     )
     if options.json:
         options.json.write_text(json.dumps(outcome.rows, indent=1), "utf-8")
+    gc.freeze()
     return 0
 
 

@@ -13,6 +13,7 @@ is dropped; what was tampered with is noted for the instructor, not judged.
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -273,13 +274,14 @@ def _take_extra(answers: Answers, given: Given, anchor: int, matcher: _Matcher) 
         answers.pictures[question] = {**answers.pictures.get(question, {}), **given.pictures}
 
 
-def defined_names(source: str) -> set[str]:
+@functools.lru_cache(maxsize=1024)
+def defined_names(source: str) -> frozenset[str]:
     """Return the names that a cell defines at its top level; guesses where it doesn't parse."""
     try:
         body = parse(_without_magics(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         functions = re.findall(r"^(?:async +def|def|class) +(\w+)", source, re.MULTILINE)
-        return {*functions, *re.findall(r"^(\w+) *=(?!=)", source, re.MULTILINE)}
+        return frozenset([*functions, *re.findall(r"^(\w+) *=(?!=)", source, re.MULTILINE)])
     names: set[str] = set()
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -288,7 +290,7 @@ def defined_names(source: str) -> set[str]:
             names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
-    return names
+    return frozenset(names)
 
 
 def _without_magics(source: str) -> str:

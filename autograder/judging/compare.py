@@ -10,6 +10,9 @@ FAR = 100.0
 """A known mistake must be at least this many tolerances away from what is right."""
 
 
+TINY = float(np.finfo(np.float64).tiny)
+
+
 def distance(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float = 0.0) -> float:
     """Return the largest |got − expected| in units of the tolerance; at most 1 means equal.
 
@@ -30,11 +33,14 @@ def entrywise(got: np.ndarray, expected: np.ndarray, rtol: float, scale: float =
     """Return |got − expected| in tolerances, entry by entry; the shapes are equal."""
     got, expected = _numbers(got), _numbers(expected)
     finite = np.isfinite(got) & np.isfinite(expected)
-    magnitudes = np.abs(np.where(np.isfinite(expected), expected, 0.0))
+    all_finite = bool(finite.all())
+    magnitudes = np.abs(expected if all_finite else np.where(np.isfinite(expected), expected, 0.0))
     scale = max(scale, float(magnitudes.max(initial=0.0)))
     floor = 1e-3 if rtol < COARSE else 1e-2
-    tolerance = rtol * (magnitudes + floor * scale) + np.finfo(np.float64).tiny
+    tolerance = rtol * (magnitudes + floor * scale) + TINY
     with np.errstate(all="ignore"):
+        if all_finite:
+            return np.asarray(np.abs(got - expected) / tolerance)
         units = np.abs(np.where(finite, got - expected, 0.0)) / tolerance
     same_odd = (got == expected) | (np.isnan(got) & np.isnan(expected))
     return np.where(finite, units, np.where(same_odd, 0.0, np.inf))
@@ -48,4 +54,4 @@ def exactly_equal(got: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)

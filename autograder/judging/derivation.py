@@ -200,7 +200,15 @@ def sample(statement: Mapping[str, Any], text: str) -> np.ndarray:
 
 
 def _read(statement: Mapping[str, Any], text: str) -> sympy.Expr:
-    return parse(text, statement["symbols"], statement["relations"])
+    relations = tuple(statement["relations"].items())
+    return _remembered_expression(text, tuple(statement["symbols"]), relations)
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered_expression(
+    text: str, symbols: tuple[str, ...], relations: tuple[tuple[str, str], ...]
+) -> sympy.Expr:
+    return parse(text, dict.fromkeys(symbols), dict(relations))
 
 
 def _values(statement: Mapping[str, Any], expression: sympy.Expr) -> list[Any]:

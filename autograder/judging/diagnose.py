@@ -95,9 +95,12 @@ class Finding:
 
 def tolerance(case: PreparedCase, got: np.ndarray) -> float:
     """Return the relative tolerance: float32 anywhere means the float32 one."""
-    coarse = ("float32", "float16")
-    inputs = [v.dtype.name for v in case.arguments.values() if isinstance(v, np.ndarray)]
-    return case.rtol32 if got.dtype.name in coarse or any(d in coarse for d in inputs) else case.rtol
+    is_coarse = any(
+        v.dtype.kind == "f" and v.dtype.itemsize <= 4
+        for v in (got, *case.arguments.values())
+        if isinstance(v, np.ndarray)
+    )
+    return case.rtol32 if is_coarse else case.rtol
 
 
 def inspect(prepared: Prepared, case: PreparedCase, seen: Observation) -> Finding | None:

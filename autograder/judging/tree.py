@@ -15,6 +15,7 @@ import numpy as np
 
 MARK = "$array"
 INTEGERS = "$integers"
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
@@ -24,6 +25,9 @@ def split(tree: Any) -> tuple[Any, list[np.ndarray]]:
 
 
 def _replace(tree: Any, arrays: list[np.ndarray], places: dict[int, int]) -> Any:
+    # Most of a tree is plain, and asking about abstract classes takes long.
+    if type(tree) in _PLAIN:
+        return tree
     if isinstance(tree, np.ndarray):
         if tree.dtype.kind == "O":
             return {INTEGERS: [list(tree.shape), _whole(tree.ravel().tolist())]}
@@ -33,7 +37,7 @@ def _replace(tree: Any, arrays: list[np.ndarray], places: dict[int, int]) -> Any
         return {MARK: places[id(tree)]}
     if isinstance(tree, np.generic):
         return tree.item()
-    if isinstance(tree, Mapping):
+    if isinstance(tree, (dict, Mapping)):
         return {str(key): _replace(value, arrays, places) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [_replace(value, arrays, places) for value in tree]

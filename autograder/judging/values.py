@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -148,7 +149,12 @@ def to_integers(value: Any) -> tuple[np.ndarray | None, str | None]:
 
 def dtype_name(value: Any, array: np.ndarray) -> str:
     """Return "float32" and the like, for a tensor as for an array."""
-    return str(value.dtype).removeprefix("torch.") if is_tensor(value) else str(array.dtype)
+    return _name(value.dtype if is_tensor(value) else array.dtype)
+
+
+@functools.cache
+def _name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 # -------------------------------------------------------------------------------- several outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import socket
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from autograder.sandbox.wire import DTYPES, MAX_HEADER_BYTES, ProtocolError, Wire, clean
 
@@ -68,6 +71,18 @@ def test_does_a_large_array_cross_while_the_reader_is_slow(ends: tuple[Wire, Wir
 def test_are_texts_and_keys_from_outside_cleaned(ends: tuple[Wire, Wire]) -> None:
     ends[1].send({"k\x1b[2Jey": ["a\x1b[31mred\x00\n\u202eb\x9b", 1]})
     assert ends[0].receive(soon()) == {"key": ["ared\nb", 1]}
+
+
+@given(st.text(st.characters(max_codepoint=0x2100)), st.booleans())
+@example("\x7f\x08\x0c\r", True)
+@example("\x7f\x9b\u202e", False)
+def test_is_every_text_cleaned_however_it_is_written(text: str, ascii_only: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        header = json.dumps({"body": {text: [text]}, "arrays": []}, ensure_ascii=ascii_only)
+        send_raw(Wire(theirs), header.encode("utf-8", "surrogatepass"))
+        with contextlib.suppress(ProtocolError):
+            assert Wire(ours, foreign=True).receive(soon()) == {clean(text): [clean(text)]}
 
 
 def test_does_cleaning_leave_ordinary_text_alone() -> None:
