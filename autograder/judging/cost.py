@@ -117,20 +117,26 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     tensors, products = Cost(), _products()
+    kinds: dict[Any, tuple[str, Callable[..., int] | None]] = {}
 
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
             self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            result = func(*args, **(kwargs or {}))
-            packet = getattr(func, "_overloadpacket", None)
-            tensors.called.add(_name_of(packet))
-            if packet in products:
-                tensors.operations += products[packet](*args, **(kwargs or {}), out_val=result)
-            known = {place(tensor) for tensor in tensors_in((*args, *(kwargs or {}).values()))}
+            kwargs = kwargs or {}
+            result = func(*args, **kwargs)
+            if func not in kinds:
+                packet = getattr(func, "_overloadpacket", None)
+                kinds[func] = _name_of(packet), products.get(packet)
+            name, count = kinds[func]
+            tensors.called.add(name)
+            if count is not None:
+                tensors.operations += count(*args, **kwargs, out_val=result)
+            known = {place(tensor) for tensor in tensors_in((*args, *kwargs.values()))}
             for tensor in tensors_in((result,)):
-                if place(tensor) not in known:
-                    size = tensor.untyped_storage().nbytes()
+                storage = tensor.untyped_storage()
+                if storage._cdata not in known:
+                    size = storage.nbytes()
                     tensors.total_bytes += size
                     tensors.largest_bytes = max(tensors.largest_bytes, size)
             return result

@@ -10,6 +10,7 @@ it would judge what the answer itself returned.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -40,7 +41,18 @@ def make_shell() -> Any:
     shell.showsyntaxerror = lambda *args, **kwargs: None
     # %matplotlib asks for an event loop of windows; there are none here.
     shell.enable_gui = lambda gui=None: None
+    transform = shell.transform_cell
+    shell.transform_cell = lambda source: source if _is_python(source) else transform(source)
     return shell
+
+
+def _is_python(source: str) -> bool:
+    """Whether a cell is Python as it stands, so that IPython has no magics to translate in it."""
+    try:
+        ast.parse(source)
+    except Exception:
+        return False
+    return True
 
 
 def serve(wire: Wire, shell: Any, output_room: int) -> None:

@@ -32,9 +32,11 @@ lesson = autograder.lesson("01-kernel-attention", track="from_scratch")
 
 # %%
 import math
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+import sympy
 
 plt.rcParams.update({"figure.facecolor": "white", "figure.constrained_layout.use": True, "font.size": 9})
 
@@ -327,11 +329,7 @@ for width2 in (1e-3, 2.0, 1e6):
 # A derivation is a list of lines. Each is a formula, equal to the line above. `*` multiplies, `**` raises to
 # a power. Here is one, for another identity.
 
-# %%
-from itertools import pairwise
-
-import sympy
-
+# %% study=true
 example = [
     "(a + b)**2 - (a - b)**2",
     "a**2 + 2*a*b + b**2 - (a**2 - 2*a*b + b**2)",

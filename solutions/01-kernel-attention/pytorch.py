@@ -34,8 +34,10 @@ lesson = autograder.lesson("01-kernel-attention", track="pytorch")
 
 # %%
 import math
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import sympy
 import torch
 import torch.nn.functional as F
 
@@ -343,11 +345,7 @@ for width2 in (1e-3, 2.0, 1e6):
 # A derivation is a list of lines. Each is a formula, equal to the line above. `*` multiplies, `**` raises to
 # a power. Here is one, for another identity.
 
-# %%
-from itertools import pairwise
-
-import sympy
-
+# %% study=true
 example = [
     "(a + b)**2 - (a - b)**2",
     "a**2 + 2*a*b + b**2 - (a**2 - 2*a*b + b**2)",

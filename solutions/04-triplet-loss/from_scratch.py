@@ -33,9 +33,11 @@ lesson = autograder.lesson("04-triplet-loss", track="from_scratch")
 # %%
 import math
 import time
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+import sympy
 
 plt.rcParams.update({"figure.facecolor": "white", "figure.constrained_layout.use": True, "font.size": 9})
 rng = np.random.default_rng(4)
@@ -308,11 +310,7 @@ for alpha in (0.0, 0.2):
 # One component is enough: the others look the same. A derivation is a list of lines, each equal to the one
 # above. `diff(expression, symbol)` is a derivative. Here is one, of another function.
 
-# %%
-from itertools import pairwise
-
-import sympy
-
+# %% study=true
 u, v = sympy.symbols("u v")
 example = ["diff((u*v - 3)**2, u)", "2*(u*v - 3)*diff(u*v - 3, u)", "2*v*(u*v - 3)"]
 for above, below in pairwise(example):

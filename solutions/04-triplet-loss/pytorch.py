@@ -35,8 +35,10 @@ lesson = autograder.lesson("04-triplet-loss", track="pytorch")
 # %%
 import math
 import time
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import sympy
 import torch
 import torch.nn.functional as F
 
@@ -359,11 +361,7 @@ print(f"largest slope at the one point: {leaf.grad.abs().max():.0e}")
 # One component is enough: the others look the same. A derivation is a list of lines, each equal to the one
 # above. `diff(expression, symbol)` is a derivative. Here is one, of another function.
 
-# %%
-from itertools import pairwise
-
-import sympy
-
+# %% study=true
 u, v = sympy.symbols("u v")
 example = ["diff((u*v - 3)**2, u)", "2*(u*v - 3)*diff(u*v - 3, u)", "2*v*(u*v - 3)"]
 for above, below in pairwise(example):

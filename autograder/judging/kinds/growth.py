@@ -28,6 +28,8 @@ from autograder.judging.foreign import run_quietly
 from autograder.judging.values import as_outputs, hand_over, is_tensor, to_array
 
 CLEAR_S, ENOUGH_S = 0.25, 3.0
+EARLY_S, EARLY = 0.1, 4.6
+"""A growth below this is clear earlier: what is quadratic in it is too little to be seen at `CLEAR_S` too."""
 UNCLEAR = 5.5, 11.5
 """Growth between these may be a small cost per pair beside a large one per row; more rows tell."""
 MOST_ROWS = 32768
@@ -127,7 +129,7 @@ def cpu(seconds: Callable[[int], float], first: int) -> dict[str, list[float]]:
 
 def _is_clear(size: int, small: float, large: float) -> bool:
     """Whether a call took long enough, and its growth is like N or far from it."""
-    if size >= MOST_ROWS or large >= ENOUGH_S:
+    if size >= MOST_ROWS or large >= ENOUGH_S or (large >= EARLY_S and large < EARLY * small):
         return True
     return large >= CLEAR_S and not UNCLEAR[0] * small < large < UNCLEAR[1] * small
 
