@@ -16,6 +16,7 @@ keeper's memory out of reach.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -36,6 +37,7 @@ _PACKAGE_PARTS = ["__init__.py", "judging", "notebook", "sandbox"]
 _FIRST_UID, _UIDS = 61184, 4000  # the range that systemd, too, takes short-lived users from
 
 
+@functools.cache
 def readable_paths() -> list[str]:
     """Return the paths of the Python environment, the system's libraries and the package's own parts."""
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}

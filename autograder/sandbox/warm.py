@@ -22,7 +22,7 @@ import traceback
 from typing import Any
 
 from autograder.judging.observe import Call, observe
-from autograder.sandbox import answerer, kernel
+from autograder.sandbox import answerer, confine, kernel
 from autograder.sandbox.keeper import fork_keeper
 from autograder.sandbox.terms import Limits
 from autograder.sandbox.wire import Wire
@@ -46,6 +46,7 @@ def main() -> None:
         order = control.receive()
         kernel.adopt_orphans()
         shell = warm_up(order["torch"])
+        confine.readable_paths()  # looked up once for all keepers
         kernel.use_large_pages()
     except Exception:
         control.send({"failed": traceback.format_exc()[-2000:]})
