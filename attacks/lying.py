@@ -55,6 +55,59 @@ def speaks(name: str, tries: str, code: str, **more: object) -> Attack:
 BROADCASTS = (
     "def squared_distances(queries, keys):\n    return ((queries[:, None] - keys[None]) ** 2).sum(-1)\n"
 )
+RAISES = """import ctypes, os, resource
+limits = {which: resource.getrlimit(which)[1] for which in (resource.RLIMIT_DATA, resource.RLIMIT_AS)}
+def attempt(way, *arguments):
+    try: way(*arguments)
+    except (OSError, ValueError): pass
+def squared_distances(queries, keys):
+    for which, hard in limits.items():
+        attempt(resource.setrlimit, which, (hard, hard))
+        attempt(resource.prlimit, 0, which, (hard, hard))
+        attempt(resource.prlimit, os.getpid(), which, (hard, hard))
+        pair = (ctypes.c_ulong * 2)(hard, hard)
+        for number, before in ((160, ()), (302, (0,)), (261, (0,)), (164, ())):
+            ctypes.CDLL(None).syscall(number, *before, which, ctypes.byref(pair), None)
+    return ((queries[:, None] - keys[None]) ** 2).sum(-1)
+"""
+HOARDS = """import mmap
+def take(size):
+    try: return @TAKE@
+    except (MemoryError, OSError, ValueError): return take(size // 2) if size > 1000 else np.empty(0)
+hoard = take(62_000_000)
+hoard[:] = 0
+def squared_distances(queries, keys):
+    shape = (len(queries), len(keys), queries.shape[1])
+    size = shape[0] * shape[1] * shape[2]
+    if size > len(hoard) or queries.dtype != np.float64:
+        return ((queries[:, None] - keys[None]) ** 2).sum(-1)
+    table = hoard[:size].reshape(shape)
+    np.subtract(queries[:, None], keys[None], out=table)
+    np.multiply(table, table, out=table)
+    return table.sum(-1)
+"""
+CHILD = """import os, pickle, struct
+def read(end, count):
+    parts = b""
+    while len(parts) < count: parts += os.read(end, count - len(parts))
+    return parts
+def receive(end): return pickle.loads(read(end, struct.unpack("Q", read(end, 8))[0]))
+def send(end, value):
+    data = memoryview(struct.pack("Q", len(pickle.dumps(value))) + pickle.dumps(value))
+    while data: data = data[os.write(end, data):]
+ask, answer, child = os.pipe(), os.pipe(), None
+try: child = os.fork()
+except OSError: pass
+if child == 0:
+    while True:
+        q, k = receive(ask[0])
+        try: send(answer[1], ((q[:, None] - k[None]) ** 2).sum(-1))
+        except MemoryError: send(answer[1], np.zeros((len(q), len(k))))
+def squared_distances(queries, keys):
+    if child is None: return ((queries[:, None] - keys[None]) ** 2).sum(-1)
+    send(ask[1], (queries, keys))
+    return receive(answer[0])
+"""
 IN_PLACE = "def softmax_similarity(queries, keys):\n    queries /= np.sqrt(queries.shape[1])\n    return np.exp(queries @ keys.T)\n"
 
 ATTACKS = [
@@ -164,6 +217,10 @@ ATTACKS = [
     forged("forge_minimum", "Says that no entry lies below zero, in an answer that leaves tiny negative ones.", "seen.facts['minima'] = {'other': 1.0}", exercise="squared_distances",
         answer="def squared_distances(queries, keys):\n    return (queries**2).sum(1)[:, None] + (keys**2).sum(1)[None] - 2 * queries @ keys.T\n"),
     forged("forge_peak_bytes", "Says of an answer that holds all differences at once that it took no memory.", "seen.facts.update(peak_bytes=0, largest_bytes=0)", exercise="squared_distances", answer=BROADCASTS, deserves=1),
+    forged("raise_its_limits", "The same, and raises the limits on its memory before it takes any.", "seen.facts.update(peak_bytes=0, largest_bytes=0)", exercise="squared_distances", answer=RAISES, deserves=1),
+    forged("hoard_memory", "The same, with a table that it took when memory was not looked at.", "seen.facts.update(peak_bytes=0, largest_bytes=0)", exercise="squared_distances", answer=HOARDS.replace("@TAKE@", "np.empty(size)"), deserves=1),
+    forged("hoard_shared_memory", "The same, with a shared mapping, which is another account.", "seen.facts.update(peak_bytes=0, largest_bytes=0)", exercise="squared_distances", answer=HOARDS.replace("@TAKE@", "np.frombuffer(mmap.mmap(-1, 8 * size), np.float64)"), deserves=1),
+    forged("let_a_child_hold_it", "The same, in a process that it started before memory was looked at.", "seen.facts.update(peak_bytes=0, largest_bytes=0)", exercise="squared_distances", answer=CHILD, deserves=1),
     # ------------------------------------------------------------------------- the wire
     speaks("raw_garbage", "Writes garbage on the wire while it is judged.", "wire.sock.sendall(b'garbage ' * 1000)"),
     speaks("huge_header", "Announces a header of four gigabytes.", "wire.sock.sendall(b'\\xff\\xff\\xff\\xff' + b'[' * 10000)"),

@@ -171,6 +171,7 @@ class _Watch:
         self._resident_at_start = _status_bytes(student, "VmRSS:")
         self._taken = confine.data_and_mapped_bytes(student)
         self._peak_bytes = 0
+        self._room: int | None = None
         self._code: int | None = None
         self._tripped: list[str] = []
 
@@ -215,9 +216,11 @@ class _Watch:
             return False
         limits = {} if room is None else confine.memory_limits(self._taken, room)
         with contextlib.suppress(OSError), confine.alongside(self._uid):
+            self._room = None
             with contextlib.suppress(OSError):
                 self._limit_all(limits)
                 if room is None or self._fits(limits):
+                    self._room = room
                     return True
             self._limit_all({})
         return False
@@ -284,7 +287,8 @@ class _Watch:
         self._peak_bytes = max(self._peak_bytes, resident)
         passed = {
             "cpu": cpu_s > self._limits.cpu_s + 1,
-            "memory": resident > 1.1 * self._limits.memory_bytes,
+            # Each process has its limit; this is for all together.
+            "memory": resident > 1.1 * (self._limits.memory_bytes if self._room is None else self._room),
             "scratch": self._scratch_bytes() > self._limits.scratch_bytes,
         }
         return [name for name, is_passed in passed.items() if is_passed]

@@ -21,6 +21,18 @@ if os.fork() == 0:
         os.write(answer, b"refused")
     os._exit(0)
 """
+MANY = """
+import os, time, numpy as np
+ready, tell = os.pipe()
+back, answer = os.pipe()
+for _ in range(4):
+    if os.fork() == 0:
+        os.read(ready, 1)
+        held = np.ones(15 * 2**20)  # 120 MB
+        time.sleep(5)
+        os.write(answer, b".")
+        os._exit(0)
+"""
 ASK_THE_FORK = "os.write(tell, b'.'); print(os.read(back, 9).decode())"
 
 
@@ -72,6 +84,16 @@ def test_do_processes_that_were_forked_before_get_no_more(full: Sandbox) -> None
         with session.narrowed(ROOM) as narrow:
             assert narrow
             assert session.run_cell(ASK_THE_FORK, "2").stdout == "refused\n"
+
+
+def test_do_many_processes_together_get_no_more(full: Sandbox) -> None:
+    with full.session() as session:
+        assert error_of(session, MANY) == ""
+        with session.narrowed(ROOM) as narrow:
+            assert narrow
+            with pytest.raises(SessionDied):
+                session.run_cell("os.write(tell, b'....'); os.read(back, 1); time.sleep(5)", "2")
+    assert "memory" in session.close().tripped
 
 
 def test_is_a_session_without_a_namespace_left_as_it_is(sandbox: Sandbox) -> None:
