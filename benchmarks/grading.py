@@ -580,12 +580,12 @@ def _other_lessons(bench: Bench) -> str:
 
 
 def _fixed(bench: Bench) -> Iterator[str]:
-    """Say what a command takes before the first submission, as the growth tells."""
+    """Say what is left for no submission at all on the line through two sizes of a class."""
     for track, words in TRACKS.items():
         (first, small), (last, large) = bench.growth[track][0], bench.growth[track][-1]
         if last > first:
             start = small.cpu_s - first * (large.cpu_s - small.cpu_s) / (last - first)
-            yield f"Of ours, {start:.0f} CPU s are spent once for a command ({words})."
+            yield f"On the line through {first} and {last} submissions, {start:.0f} CPU s are a command's own ({words})."
 
 
 def _score_words(bench: Bench) -> str:

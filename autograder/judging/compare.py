@@ -8,8 +8,6 @@ COARSE = 3e-5
 """Relative tolerances from here on are float32's."""
 FAR = 100.0
 """A known mistake must be at least this many tolerances away from what is right."""
-
-
 TINY = float(np.finfo(np.float64).tiny)
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import functools
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from autograder.judging.values import is_tensor
+from autograder.judging import operations
+from autograder.judging.operations import place, tensors_in, watching
 
 SMALL_BYTES = 256
 """Pieces below this are Python's own objects (the measuring makes some too) and aren't added up."""
@@ -114,42 +115,35 @@ def _products() -> dict[Any, Callable[..., int]]:
 def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
     """Measure the tensors that operations inside the block make, and NumPy's memory beside them."""
     import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
 
     tensors, products = Cost(), _products()
     kinds: dict[Any, tuple[str, Callable[..., int] | None]] = {}
 
-    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(
-            self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            kwargs = kwargs or {}
-            result = func(*args, **kwargs)
-            if func not in kinds:
-                packet = getattr(func, "_overloadpacket", None)
-                kinds[func] = _name_of(packet), products.get(packet)
-            name, count = kinds[func]
-            tensors.called.add(name)
-            if count is not None:
-                tensors.operations += count(*args, **kwargs, out_val=result)
-            known = {place(tensor) for tensor in tensors_in((*args, *kwargs.values()))}
-            for tensor in tensors_in((result,)):
-                storage = tensor.untyped_storage()
-                if storage._cdata not in known:
-                    size = storage.nbytes()
-                    tensors.total_bytes += size
-                    tensors.largest_bytes = max(tensors.largest_bytes, size)
-            return result
+    def look(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        if func not in kinds:
+            packet = getattr(func, "_overloadpacket", None)
+            kinds[func] = str(packet).removeprefix("aten."), products.get(packet)
+        name, count = kinds[func]
+        tensors.called.add(name)
+        if count is not None:
+            tensors.operations += count(*args, **kwargs, out_val=result)
+        known = {place(tensor) for tensor in tensors_in((*args, *kwargs.values()))}
+        for tensor in tensors_in((result,)):
+            if place(tensor) not in known:
+                size = tensor.untyped_storage().nbytes()
+                tensors.total_bytes += size
+                tensors.largest_bytes = max(tensors.largest_bytes, size)
 
     _warm()
+    watch = watching(look)
     if not trace_numpy:
-        with Watch():  # type: ignore[no-untyped-call]
+        with watch:
             yield tensors
         tensors.peak_bytes = tensors.largest_bytes
         return
-    # PyTorch runs hundreds of Python instructions around each operation, and this file some more.
-    own = (torch.__file__.removesuffix("__init__.py"), __file__)
-    with numpy_cost(own) as cost, Watch():  # type: ignore[no-untyped-call]
+    # PyTorch runs hundreds of Python instructions around each operation, and the watch some more.
+    own = (torch.__file__.removesuffix("__init__.py"), __file__, operations.__file__)
+    with numpy_cost(own) as cost, watch:
         yield cost
     cost.peak_bytes = max(cost.peak_bytes, tensors.largest_bytes)
     cost.largest_bytes = max(cost.largest_bytes, tensors.largest_bytes)
@@ -161,32 +155,6 @@ def torch_cost(trace_numpy: bool = True) -> Iterator[Cost]:
 def _warm() -> None:
     """Let PyTorch import what the first dispatched operation needs, before anything is counted."""
     import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Pass(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(
-            self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            return func(*args, **(kwargs or {}))
-
-    with Pass():  # type: ignore[no-untyped-call]
+    with watching(lambda *_: None):
         torch.ones(2).sum()
-
-
-@functools.cache
-def _name_of(packet: Any) -> str:
-    return str(packet).removeprefix("aten.")
-
-
-def tensors_in(values: Iterable[Any]) -> Iterator[Any]:
-    """Yield the tensors among an operation's arguments or results, in lists too: its schema knows nothing deeper."""
-    for value in values:
-        if is_tensor(value):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
-
-
-def place(tensor: Any) -> int:
-    """Return what tells one storage from another while both are alive."""
-    return int(tensor.untyped_storage()._cdata)

@@ -40,7 +40,7 @@ def main() -> None:
     """Warm up, say so, and fork a keeper for each pair of sockets until the grader hangs up."""
     control = Wire(socket.socket(fileno=os.dup(0)))
     answerer.silence()
-    # Nothing that is imported is garbage; looking for some takes a quarter of the time.
+    # Nothing that is imported is garbage; looking for some takes a seventh of the time.
     gc.disable()
     try:
         order = control.receive()

@@ -35,7 +35,6 @@ DTYPES = frozenset({"|b1", *_SIGNED, *_UNSIGNED, "<f2", "<f4", "<f8", "<c8", "<c
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 _MAY_HIDE_CONTROLS = re.compile(rb"\\[ubfr]|\x7f")
 
 

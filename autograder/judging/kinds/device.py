@@ -14,45 +14,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from autograder.judging.cost import place, tensors_in
 from autograder.judging.foreign import Run
+from autograder.judging.operations import place, tensors_in, watching
 from autograder.judging.values import is_tensor
 
+Arguments = Mapping[str, Any]
+Again = Callable[[Arguments], Run]
 Outputs = Callable[[Run], Iterable[Any]]
 """From a call's run to those of its outputs that must be tensors."""
 
 
-def watched(arguments: Mapping[str, Any], action: Callable[[], Run], outputs: Outputs) -> tuple[Run, bool]:
-    """Run an action on tensors of the CPU; also return whether it follows its arguments for certain."""
-    from torch.utils._python_dispatch import TorchDispatchMode
+def follow(fresh: Callable[[], Arguments], again: Again, outputs: Outputs) -> tuple[Run, str]:
+    """Call an answer again; return the run on the CPU, and the fact ``device``.
 
+    fresh : makes the arguments anew, for an answer may change them.
+    """
+    run, is_certain = watched(fresh(), again, outputs)
+    return run, "kept" if is_certain else told_by(again(on_meta(fresh())), outputs)
+
+
+def watched(arguments: Arguments, again: Again, outputs: Outputs) -> tuple[Run, bool]:
+    """Call on tensors of the CPU; also return whether the answer follows its arguments for certain."""
     known = {place(tensor) for tensor in tensors_in(arguments.values())}
     # What an operation made is kept alive: else its place could be another tensor's soon.
     made: list[Any] = []
-    strays: list[str] = []
+    strays: list[Any] = []
 
-    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(
-            self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            kwargs = kwargs or {}
-            result = func(*args, **kwargs)
-            given = list(tensors_in((*args, *kwargs.values())))
-            results = list(tensors_in((result,)))
-            derived = given and results and kwargs.get("device") is None
-            if not derived or any(place(tensor) not in known for tensor in given):
-                strays.append(str(func))
-            made.extend(results)
-            known.update(map(place, results))
-            return result
+    def look(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        given = list(tensors_in((*args, *kwargs.values())))
+        results = list(tensors_in((result,)))
+        derived = given and results and kwargs.get("device") is None
+        if not derived or any(place(tensor) not in known for tensor in given):
+            strays.append(func)
+        made.extend(results)
+        known.update(map(place, results))
 
-    with Watch():  # type: ignore[no-untyped-call]
-        run = action()
+    with watching(look):
+        run = again(arguments)
     follows = run.error is None and not strays
     return run, follows and all(is_tensor(v) and place(v) in known for v in outputs(run))
 
 
-def on_meta(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def on_meta(arguments: Arguments) -> dict[str, Any]:
     """Return the arguments with their tensors on the "meta" device."""
     return {n: v.detach().to("meta") if is_tensor(v) else v for n, v in arguments.items()}
 

@@ -101,16 +101,15 @@ class FunctionKind:
             return [v for n, v in outputs.items() if n not in named(call.options, "plain")]
 
         if call.repeat:
-            arguments, follows = hand_over(call, give), False
-            asked = self.has_device and call.framework == "torch" and _only_arrays(call)
-            if asked:
-                run, follows = device.watched(arguments, lambda: again(arguments), tensors)
+
+            def fresh() -> dict[str, Any]:
+                return hand_over(call, give)
+
+            if self.has_device and call.framework == "torch" and _only_arrays(call):
+                run, seen.facts["device"] = device.follow(fresh, again, tensors)
             else:
-                run = again(arguments)
+                run = again(fresh())
             seen.facts["repeatable"] = _same(seen, describe_result(run, call, call.arguments)[0])
-            if asked:
-                there = None if follows else again(device.on_meta(hand_over(call)))
-                seen.facts["device"] = "kept" if there is None else device.told_by(there, tensors)
         broken = relations.broken(
             seen, call, lambda changed: describe_result(again(changed), call, changed)[0], give
         )

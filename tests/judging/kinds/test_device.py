@@ -45,8 +45,7 @@ def test_is_the_other_device_left_out_where_nothing_could_differ(
         patch.setattr(device, "on_meta", lambda arguments: pytest.fail("called there"))
         assert observe(CERTAIN[name], call()).facts["device"] == "kept"
     # And it is the same there.
-    patch_out = lambda arguments, action, outputs: (action(), False)  # noqa: E731
-    monkeypatch.setattr(device, "watched", patch_out)
+    monkeypatch.setattr(device, "watched", lambda arguments, again, outputs: (again(arguments), False))
     assert observe(CERTAIN[name], call()).facts["device"] == "kept"
 
 
